@@ -1,0 +1,76 @@
+// Package encode turns Frames into Pictures: what is worth sending, in a form
+// that a viewer can show.
+//
+// What this package does not do: it decides nothing (capture/motion and the
+// agent do), it seals nothing and sends nothing (uplink does).
+package encode
+
+import (
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+)
+
+// Kind says what a Picture is.
+type Kind uint8
+
+// The kinds of Picture.
+const (
+	Snapshot Kind = iota + 1 // one JPEG
+	ClipPart                 // one part of a clip
+)
+
+// String returns the word that travels in a seal.
+func (k Kind) String() string {
+	switch k {
+	case Snapshot:
+		return "snapshot"
+	case ClipPart:
+		return "clip"
+	}
+	return "unknown"
+}
+
+// Cause says why a Picture was taken.
+type Cause uint8
+
+// The causes of a Picture.
+const (
+	CausePeriod  Cause = iota + 1 // the declared period came round
+	CauseMotion                   // an event of the motion detector
+	CauseRequest                  // a viewer asked
+)
+
+// String returns the word that travels in a seal.
+func (c Cause) String() string {
+	switch c {
+	case CausePeriod:
+		return "period"
+	case CauseMotion:
+		return "motion"
+	case CauseRequest:
+		return "request"
+	}
+	return "unknown"
+}
+
+// Picture is a snapshot or one part of a clip, ready to be sealed. It owns its
+// Data.
+type Picture struct {
+	Kind   Kind
+	Media  string // media type of Data, for example "image/jpeg"
+	Data   []byte
+	Width  int
+	Height int
+
+	Taken time.Time     // wall clock of the first frame; meaningful only as far as the clock is
+	Mono  time.Duration // Frame.Mono of the first frame
+
+	Cause Cause
+	Light capture.Light
+	Event uint64 // event the picture belongs to, counted per boot; 0 for none
+	Part  uint32 // part number within the event's clip, from 0
+	Last  bool   // the clip's last part
+
+	Nonce []byte // echo of the request that asked for this picture; nil for none
+}
