@@ -1,0 +1,29 @@
+// Command sealcam is the owner's tool: it pairs cameras with a household,
+// shows verified pictures or refusals, and tries the whole path on a bench.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, cli.OS(), os.Args[1:]))
+}
+
+const about = "sealcam: pictures that are verified where they are looked at"
+
+// commands lists every subcommand in the order in which a newcomer meets them.
+func commands() []cli.Command {
+	return []cli.Command{}
+}
+
+func run(ctx context.Context, env *cli.Env, args []string) int {
+	return cli.Report(env, "sealcam", cli.Dispatch(ctx, env, "sealcam", about, commands(), args))
+}
