@@ -1,0 +1,81 @@
+# sealcam: everything a person types. `make` alone prints this help.
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+GO         ?= go
+BUILD      := build
+VERSION    := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+GOBUILD    := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+STATICCHECK := $(GO) tool -modfile=.ci/tools.mod staticcheck
+PAGE       := cmd/internal/page/assets
+FUZZTIME   ?= 20s
+SOURCE     ?=
+export CGO_ENABLED := 0
+
+.PHONY: help build wasm bench test unit race arm cross lint fuzz vm-test footprint figures screenshots test-deps clean
+
+help: ## this text
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+build: wasm ## sealcam and sealcamd for this machine, into build/
+	@mkdir -p $(BUILD)
+	$(GOBUILD) -o $(BUILD)/ ./cmd/sealcam ./cmd/sealcamd
+
+wasm: ## the opener for browsers, embedded by build
+	@$(GO) run ./cmd/internal/page/wasmbuild
+
+bench: build ## watch verified pictures: a camera here, or SOURCE=file.avi, else a drawn scene
+	$(BUILD)/sealcam bench $(if $(SOURCE),--source $(SOURCE))
+
+test: test-deps lint unit race arm cross footprint vm-test ## everything CI runs
+	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
+	@echo "make test: all passed, the tree is clean"
+
+unit: ## all tests that need no guest
+	$(GO) test -timeout 15m ./...
+
+race: ## the tests of what runs concurrently, under the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m -short ./capture ./capture/stream ./uplink/... ./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
+
+arm: ## the libraries' tests on 32-bit ARM (user-mode emulation) and 386
+	GOARCH=arm GOARM=7 $(GO) test -short -exec qemu-arm-static ./capture/... ./encode/... ./boards/... ./uplink/...
+	GOARCH=386 $(GO) vet ./...
+
+cross: wasm ## sealcamd for every board, the tools for every desk, stripped, into build/
+	@mkdir -p $(BUILD)
+	@for target in arm/6 arm/7 arm64/ riscv64/ amd64/; do \
+	    arch=$${target%/*}; arm=$${target#*/}; \
+	    GOOS=linux GOARCH=$$arch GOARM=$$arm $(GOBUILD) -o $(BUILD)/sealcamd-linux-$$arch$${arm:+v$$arm} ./cmd/sealcamd; \
+	done
+	@for target in windows/amd64 darwin/arm64; do \
+	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./uplink/seal ./uplink/identity ./cmd/sealcam; \
+	done
+	@ls -l $(BUILD)/sealcamd-linux-* | awk '{printf "  %-32s %6.2f MiB\n", $$NF, $$5/1048576}'
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l cmd capture encode uplink boards)" || { gofmt -l cmd capture encode uplink boards; echo "make lint: error: run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+fuzz: ## every fuzz target for FUZZTIME each (20s)
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' capture encode uplink boards cmd | xargs -n1 dirname | sort -u); do \
+	    for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/^func //'); do \
+	        echo "== $$dir $$target"; $(GO) test ./$$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+	    done; \
+	done
+
+vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
+	$(GO) test -tags vm -count=1 -timeout 40m -v ./cmd/internal/lab/...
+
+footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
+	$(GO) run ./cmd/internal/footprint
+
+figures: ## the benchmarks behind the figures, as ratios in one run
+	$(GO) test -run '^$$' -bench . -benchmem ./capture/... ./encode/... ./uplink/...
+
+test-deps: ## install what the tests need beside Go: Debian packages (as root), node modules
+	@.ci/test-deps
+
+clean: ## remove build/
+	rm -rf $(BUILD)
