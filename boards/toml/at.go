@@ -1,7 +1,6 @@
 package toml
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
@@ -16,9 +15,7 @@ func At(name string, data []byte, key string, err error) *Error {
 	e := &Error{File: name, Key: key, Detail: err.Error(), Err: err}
 	for at := key; at != ""; {
 		if offset, ok := find(data, at); ok {
-			before := data[:offset]
-			e.Line = bytes.Count(before, []byte("\n")) + 1
-			e.Column = offset - bytes.LastIndexByte(before, '\n')
+			e.Line, e.Column = place(data, offset)
 			break
 		}
 		dot := strings.LastIndexByte(at, '.')

@@ -33,6 +33,8 @@ func expected(v any, key []string) string {
 func fieldAt(t reflect.Type, key []string) reflect.Type {
 	for _, part := range key {
 		switch t = inner(t); t.Kind() {
+		case reflect.Interface:
+			return t
 		case reflect.Map:
 			t = t.Elem()
 		case reflect.Struct:
@@ -124,12 +126,12 @@ func describe(t reflect.Type) string {
 }
 
 // knownInstead proposes the key that was probably meant, or lists what there is.
-func knownInstead(v any, key []string) string {
+func knownInstead(root reflect.Type, key []string) string {
 	if len(key) == 0 {
 		return ""
 	}
 	// The unknown part may be any of the path: find the deepest known table.
-	t, at := inner(reflect.TypeOf(v)), 0
+	t, at := inner(root), 0
 	for at < len(key)-1 {
 		next := fieldAt(t, key[at:at+1])
 		if next == nil {

@@ -65,16 +65,12 @@ func Decode(name string, data []byte, v any) error {
 	if len(data) > MaxSize {
 		return &Error{File: name, Detail: fmt.Sprintf("too large: at most %d KiB of settings were expected", MaxSize>>10)}
 	}
-	if err := checkScalars(name, data, v); err != nil {
+	if err := check(name, data, v); err != nil {
 		return err
 	}
 	err := gotoml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(v)
 	if err == nil {
 		return nil
-	}
-	var unknown *gotoml.StrictMissingError
-	if errors.As(err, &unknown) {
-		return unknownKeys(name, unknown, v)
 	}
 	var bad *gotoml.DecodeError
 	if errors.As(err, &bad) {
@@ -96,23 +92,6 @@ func DecodeFile(path string, v any) ([]byte, error) {
 		return nil, err
 	}
 	return data, Decode(path, data, v)
-}
-
-// unknownKeys turns the keys that have no field into errors that name what
-// could have been meant.
-func unknownKeys(name string, unknown *gotoml.StrictMissingError, v any) error {
-	var all []error
-	for i := range unknown.Errors {
-		if i == maxReported {
-			all = append(all, &Error{File: name, Detail: fmt.Sprintf("and %d more unknown keys", len(unknown.Errors)-i)})
-			break
-		}
-		e := &unknown.Errors[i]
-		line, column := e.Position()
-		all = append(all, &Error{File: name, Line: line, Column: column,
-			Key: dotted(e.Key()), Detail: "unknown key" + knownInstead(v, e.Key())})
-	}
-	return errors.Join(all...)
 }
 
 // badValue turns a syntax error, a value of the wrong type, or one that its

@@ -86,6 +86,7 @@ func TestRefusals(t *testing.T) {
 		{"duration without unit", "every = \"5\"\n", "s.toml:1:9: every: " + duration + `"5"`},
 		{"negative duration", "every = \"-5s\"\n", "s.toml:1:9: every: " + duration + `"-5s"`},
 		{"duration opened as a table", "[every]\nDuration = 5\n", "s.toml:2:1: every.Duration: unknown key"},
+		{"unknown in a list of inline tables", "camera = [{name = \"a\"}, {nmae = \"b\"}]\n", "s.toml:1:26: camera.nmae: unknown key; did you mean name?"},
 		{"bare size", "budget = 1024\n", "s.toml:1:10: budget: " + size + "an integer"},
 		{"size without number", "budget = \"MiB\"\n", "s.toml:1:10: budget: " + size + `"MiB"`},
 		{"size past int64", "budget = \"9999999999 TiB\"\n", "s.toml:1:10: budget: " + size + `"9999999999 TiB"`},
