@@ -33,14 +33,13 @@ const nearby = 4096
 // The error is always an Error. The Header then holds what was read until
 // there, for a message to a person. b is only read. Scan allocates nothing.
 func Scan(b []byte) (Header, error) {
-	s := scanner{b: b}
+	s := scanner{cursor: cursor{b: b}}
 	err := s.scan()
 	return s.h, err
 }
 
 type scanner struct {
-	b       []byte
-	i       int // next byte to read
+	cursor
 	h       Header
 	dht     uint8 // Huffman tables seen: bit id for DC, bit 4+id for AC
 	dqt     uint8 // quantization tables seen: bit id
@@ -61,8 +60,8 @@ func (s *scanner) scan() error {
 		switch {
 		case !ok || m == markSOI:
 			return ErrTruncated
-		case m >= markRST0 && m <= markRST7:
-			continue // stands alone, within coded data
+		case isRST(m):
+			continue
 		case m == markEOI:
 			return s.finish()
 		case m < markSOF0:
@@ -104,48 +103,6 @@ func findSOI(b []byte) int {
 		return 0
 	}
 	return bytes.Index(b, []byte{0xff, markSOI, 0xff})
-}
-
-// marker moves behind the next marker and returns its second byte. Fill bytes,
-// stuffed zeros and stray bytes between segments are stepped over, as libjpeg
-// and image/jpeg do.
-func (s *scanner) marker() (m byte, ok bool) {
-	for {
-		j := bytes.IndexByte(s.b[s.i:], 0xff)
-		if j < 0 {
-			return 0, false
-		}
-		s.i += j
-		for s.i < len(s.b) && s.b[s.i] == 0xff {
-			s.i++
-		}
-		if s.i == len(s.b) {
-			return 0, false
-		}
-		m = s.b[s.i]
-		s.i++
-		if m != 0 {
-			return m, true
-		}
-	}
-}
-
-// segment returns the segment that begins with the length at s.i, without that
-// length, and moves behind it. It reports false when b ends before.
-func (s *scanner) segment() (seg []byte, ok bool) {
-	rest := s.b[s.i:]
-	if len(rest) < 2 {
-		return nil, false
-	}
-	n := int(rest[0])<<8 | int(rest[1])
-	if n < 2 { // the length counts itself: too short to be one, read reports it
-		return nil, true
-	}
-	if n > len(rest) {
-		return nil, false
-	}
-	s.i += n
-	return rest[2:n:n], true
 }
 
 // read takes in the segment of marker m, which stands at offset at. A nil seg
