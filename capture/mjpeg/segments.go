@@ -60,8 +60,11 @@ func (s *scanner) readDQT(seg []byte) error {
 		if seg[0]>>4 == 1 {
 			n = 1 + 2*64
 		}
-		if seg[0]>>4 > 1 || seg[0]&15 > 3 || len(seg) < n {
+		if seg[0]>>4 > 1 || seg[0]&15 > 3 || len(seg) < n && len(seg) > 1 {
 			return ErrHeader
+		}
+		if len(seg) == 1 {
+			return nil // a number without a table defines nothing; image/jpeg lets it pass
 		}
 		s.dqt |= 1 << (seg[0] & 3)
 		seg = seg[n:]
