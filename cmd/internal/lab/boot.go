@@ -1,0 +1,214 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/lab/wire"
+)
+
+// Host is where a guest with Net reaches the host's loopback address.
+const Host = "10.0.2.2"
+
+// Guest describes one emulated board.
+type Guest struct {
+	Arch    Arch
+	Modules []string          // as after modprobe, in order: "vivid n_devs=1"
+	Files   map[string]string // absolute path in the guest: file of the host; permissions are kept
+	Net     bool              // eth0, 10.0.2.15; the host's loopback is Host
+	Disk    string            // made by NewDisk, mounted at /data; "" for none
+	Clock   time.Time         // what the board's clock says at power-on; zero for the real time
+	Console io.Writer         // gets the console as well; may be nil
+	Say     func(line string) // progress of Prepare; may be nil
+}
+
+// bootLimit is far above what a loaded machine needs (10 to 20 s).
+const bootLimit = 3 * time.Minute
+
+// Boot starts a board and returns when it runs commands. The end of ctx cuts
+// its power; so does the end of this process.
+func Boot(ctx context.Context, g Guest) (*Machine, error) {
+	if g.Say == nil {
+		g.Say = func(string) {}
+	}
+	sp, err := g.Arch.spec()
+	if err != nil {
+		return nil, err
+	}
+	board, err := Prepare(ctx, g.Arch, g.Say)
+	if err != nil {
+		return nil, err
+	}
+	// Unix sockets have short names: not below a test's own directory.
+	dir, err := os.MkdirTemp("", "lab")
+	if err != nil {
+		return nil, err
+	}
+	m := newMachine(dir, g.Console)
+	if err := m.start(ctx, g, sp, board); err != nil {
+		m.PowerCut()
+		return nil, fmt.Errorf("booting %s: %w\n%s", g.Arch, err, m.Console())
+	}
+	return m, nil
+}
+
+func (m *Machine) start(ctx context.Context, g Guest, sp spec, board *Board) error {
+	initrd := filepath.Join(m.dir, "initrd")
+	if err := writeInitramfs(ctx, initrd, g, board); err != nil {
+		return err
+	}
+	port, err := net.Listen("unix", filepath.Join(m.dir, "port"))
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	qmp, err := net.Listen("unix", filepath.Join(m.dir, "qmp"))
+	if err != nil {
+		return err
+	}
+	defer qmp.Close()
+
+	qemu, err := tool(sp.qemu)
+	if err != nil {
+		return err
+	}
+	m.cmd = exec.CommandContext(ctx, qemu, qemuArgs(g, sp, board, m.dir)...)
+	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		return err
+	}
+	go m.reap()
+
+	ctx, cancel := context.WithTimeout(ctx, bootLimit)
+	defer cancel()
+	for _, l := range []net.Listener{port, qmp} {
+		// QEMU connects at once or ends; its end closes the listener.
+		stop := context.AfterFunc(ctx, func() { l.Close() })
+		defer stop()
+		go func() { <-m.dead; l.Close() }()
+	}
+	portConn, err := port.Accept()
+	if err != nil {
+		return errors.New("QEMU ended at once")
+	}
+	m.port, m.enc = portConn, json.NewEncoder(portConn)
+	qmpConn, err := qmp.Accept()
+	if err != nil {
+		return errors.New("QEMU ended at once")
+	}
+	if m.qmp, err = newMonitor(qmpConn); err != nil {
+		return err
+	}
+	go m.read()
+	select {
+	case up := <-m.up:
+		if up.Err != "" {
+			return errors.New(up.Err)
+		}
+		return nil
+	case <-m.dead:
+		return errors.New("the guest went down while it booted")
+	case <-ctx.Done():
+		return fmt.Errorf("the guest is not up after %v: %w", bootLimit, ctx.Err())
+	}
+}
+
+func qemuArgs(g Guest, sp spec, board *Board, dir string) []string {
+	args := []string{
+		// Always TCG: /dev/kvm may exist, open, and then hang.
+		"-M", "virt", "-accel", "tcg", "-cpu", sp.cpu, "-smp", "2", "-m", "512",
+		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+		"-kernel", board.Kernel(), "-initrd", filepath.Join(dir, "initrd"),
+		"-append", "console=ttyAMA0 quiet panic=-1 rdinit=/init",
+		"-chardev", "socket,id=qmp,path=" + filepath.Join(dir, "qmp"), "-mon", "chardev=qmp,mode=control",
+		"-device", "virtio-serial-device",
+		"-chardev", "socket,id=port,path=" + filepath.Join(dir, "port"),
+		"-device", "virtserialport,chardev=port,name=" + wire.PortName,
+	}
+	if g.Net {
+		args = append(args, "-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net")
+	}
+	if g.Disk != "" {
+		// Writeback: what the guest has handed over survives QEMU's death,
+		// what it still holds in memory does not.
+		args = append(args, "-drive", "if=none,id=disk,format=raw,cache=writeback,file="+g.Disk,
+			"-device", "virtio-blk-device,drive=disk")
+	}
+	if !g.Clock.IsZero() {
+		args = append(args, "-rtc", "base="+g.Clock.UTC().Format("2006-01-02T15:04:05"))
+	}
+	return args
+}
+
+// writeInitramfs packs busybox, modules, the guest command as init, and the
+// guest's own files.
+func writeInitramfs(ctx context.Context, path string, g Guest, board *Board) error {
+	init, err := Build(ctx, g.Arch, "cmd/internal/lab/guest")
+	if err != nil {
+		return err
+	}
+	files := map[string]entry{
+		"/init":        {Host: init, Mode: 0o755},
+		"/bin/busybox": {Host: board.Busybox(), Mode: 0o755},
+		"/etc/hosts":   {Data: []byte("127.0.0.1 localhost\n" + Host + " host\n"), Mode: 0o644},
+	}
+	for guest, host := range g.Files {
+		files[guest] = entry{Host: host}
+	}
+	config := wire.Config{Net: g.Net, Disk: g.Disk != ""}
+	names := []string{"virtio_mmio", "virtio_console"}
+	if g.Net {
+		names = append(names, "virtio_net", "sch_netem")
+	}
+	if g.Disk != "" {
+		names = append(names, "virtio_blk", "ext4")
+	}
+	params := make(map[string]string)
+	for _, m := range g.Modules {
+		name, p, _ := strings.Cut(m, " ")
+		names = append(names, name)
+		params[name] = p
+	}
+	modules, err := board.Modules(ctx, names...)
+	if err != nil {
+		return err
+	}
+	for _, host := range modules {
+		base := filepath.Base(host)
+		at := "/lab/modules/" + base
+		files[at] = entry{Host: host, Mode: 0o644}
+		config.Modules = append(config.Modules, wire.Module{Path: at, Params: params[moduleName(base)]})
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return err
+	}
+	files[wire.ConfigPath] = entry{Data: text, Mode: 0o644}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := writeCPIO(f, files); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// moduleName turns "virtio-blk.ko" into "virtio_blk".
+func moduleName(file string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(file, ".ko"), "-", "_")
+}

@@ -1,0 +1,46 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+const modulePath = "github.com/sealcam/sealcam/"
+
+// Build builds a command of this module ("cmd/sealcamd") for a board, as it
+// would be flashed, and returns the path of the executable. What has not
+// changed is not linked again. The go command must be on the PATH and the
+// working directory inside the module.
+func Build(ctx context.Context, arch Arch, pkg string) (string, error) {
+	sp, err := arch.spec()
+	if err != nil {
+		return "", err
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	mod, err := output(ctx, nil, "go", "env", "GOMOD")
+	if err != nil {
+		return "", err
+	}
+	// Two checkouts may share a cache, so executables are kept by checkout.
+	sum := sha256.Sum256([]byte(strings.TrimSpace(mod)))
+	out := filepath.Join(cache, "bin-"+hex.EncodeToString(sum[:4]), string(arch), path.Base(pkg))
+	unlock, err := lock(cache)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := output(ctx, sp.goEnv, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, modulePath+pkg); err != nil {
+		return "", fmt.Errorf("building %s for %s: %w", pkg, arch, err)
+	}
+	return out, nil
+}

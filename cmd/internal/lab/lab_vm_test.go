@@ -1,0 +1,141 @@
+//go:build vm && linux
+
+package lab
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// arches runs a test on both boards.
+func arches(t *testing.T, f func(t *testing.T, arch Arch)) {
+	for _, arch := range []Arch{ARM64, ARMv7} {
+		t.Run(string(arch), func(t *testing.T) { t.Parallel(); f(t, arch) })
+	}
+}
+
+// limit is far above what a test needs on a loaded machine: it ends a test
+// that hangs.
+func limit(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// boot boots a guest that is gone when the test ends, and shows the console
+// when the test has failed.
+func boot(t *testing.T, g Guest) *Machine {
+	t.Helper()
+	g.Say = func(line string) { t.Log("lab:", line) }
+	begin := time.Now()
+	m, err := Boot(t.Context(), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s up after %v", g.Arch, time.Since(begin).Round(100*time.Millisecond))
+	t.Cleanup(func() {
+		m.PowerCut()
+		if t.Failed() {
+			t.Logf("console of the guest:\n%s", m.Console())
+		}
+	})
+	return m
+}
+
+func (m *Machine) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := m.Output(limit(t, time.Minute), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestBoard(t *testing.T) {
+	arches(t, func(t *testing.T, arch Arch) {
+		ctx := limit(t, 4*time.Minute)
+		disk := filepath.Join(t.TempDir(), "disk")
+		if err := NewDisk(ctx, disk, 64<<20); err != nil {
+			t.Fatal(err)
+		}
+		g := Guest{
+			Arch: arch, Net: true, Disk: disk, Clock: time.Unix(10, 0),
+			Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"},
+		}
+		m := boot(t, g)
+
+		t.Run("has a clock of 1970", func(t *testing.T) {
+			if got := m.must(t, "date", "-u", "+%Y"); got != "1970\n" {
+				t.Errorf("year %q", got)
+			}
+		})
+		t.Run("tells exit codes and both outputs", func(t *testing.T) {
+			r, err := m.Run(ctx, "sh", "-c", "echo out; echo err >&2; exit 7")
+			if err != nil || r != (Result{"out\n", "err\n", 7}) {
+				t.Errorf("got %+v, %v", r, err)
+			}
+			if _, err := m.Run(ctx, "no-such-command"); err == nil {
+				t.Error("a command that does not exist was started")
+			}
+		})
+		t.Run("signals a command", func(t *testing.T) {
+			p, err := m.Start(nil, "sh", "-c", "trap 'echo bye; exit 3' TERM; echo hi; while :; do sleep 0.1; done")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.UntilSaid(ctx, "hi"); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Signal(15); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.Wait(ctx); err != nil || r.Exit != 3 || r.Stdout != "hi\nbye\n" {
+				t.Errorf("got %+v, %v", r, err)
+			}
+		})
+		t.Run("has devices", func(t *testing.T) {
+			for _, dev := range []string{"/dev/video0", "/dev/video10", "/dev/gpiochip0"} {
+				m.must(t, "test", "-c", dev)
+			}
+			if out := m.must(t, "guest", "controls", "/dev/video0"); !strings.Contains(out, "brightness=") || !strings.Contains(out, "disconnect\n") {
+				t.Errorf("controls of vivid:\n%s", out)
+			}
+		})
+		t.Run("degrades its network", func(t *testing.T) {
+			m.must(t, "guest", "netem", "eth0", "delay=300ms", "loss=20%")
+			m.must(t, "guest", "netem", "eth0")
+		})
+		t.Run("feels its button", func(t *testing.T) {
+			if _, err := m.Monitor("system_powerdown"); err != nil {
+				t.Error(err)
+			}
+			if _, err := m.Monitor("no_such_command"); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Run("keeps its disk over a power cut", func(t *testing.T) {
+			if err := m.WriteFile(ctx, "/data/a/kept", []byte("kept"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			m.must(t, "sync")
+			m.PowerCut()
+			if _, err := m.Run(ctx, "true"); err == nil {
+				t.Error("a guest without power ran a command")
+			}
+			again := boot(t, Guest{Arch: arch, Disk: disk})
+			if got := again.must(t, "cat", "/data/a/kept"); got != "kept" {
+				t.Errorf("the disk has %q", got)
+			}
+			if err := again.PowerOff(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := os.Stat(m.dir); !os.IsNotExist(err) {
+			t.Errorf("the guest left %s behind", m.dir)
+		}
+	})
+}
