@@ -1,0 +1,108 @@
+package seal
+
+import (
+	"bytes"
+	"slices"
+)
+
+// check decides whether a message may stand where it says. h may be nil, for a
+// camera that nothing was seen of.
+func (h *history) check(s Stream, p position) error {
+	if h == nil {
+		return nil
+	}
+	var r *Refusal
+	switch s {
+	case Durable:
+		r = h.durable.checkDurable(p)
+	case Live:
+		r = h.live.checkLive(p)
+	case Will:
+		r = h.checkWill(p)
+	}
+	if r == nil {
+		return nil
+	}
+	return r
+}
+
+// checkWill refuses a will of a boot that is over, one seen before, and one
+// older than one seen of the same boot. A will proves nothing more: a broker can
+// publish the present one at any time, as it can cut the camera off.
+func (h *history) checkWill(p position) *Refusal {
+	switch {
+	case p.hash == h.will.hash:
+		r := refuse(Replayed, "this will again")
+		r.Duplicate = true
+		return r
+	case slices.Contains(h.durable.boots, p.boot), slices.Contains(h.live.boots, p.boot):
+		return refuse(Replayed, "will of boot %x, which is over", p.boot[:4])
+	case p.boot == h.will.boot && p.seq < h.will.seq:
+		return refuse(Replayed, "will %d, but %d was seen", p.seq, h.will.seq)
+	}
+	return nil
+}
+
+// record moves what is remembered of v's camera.
+func (o *Opener) record(v *Verified, p position) {
+	h := o.cameras[v.camera]
+	if h == nil {
+		o.forget()
+		h = new(history)
+		o.cameras[v.camera] = h
+	}
+	switch v.meta.Stream {
+	case Durable:
+		v.late = h.durable.head.seq > p.seq
+		if g := h.durable.recordDurable(p); g != nil {
+			public := g.public()
+			v.gap = &public
+		}
+		h.durable.confess(v.meta.Lost)
+	case Live:
+		h.live.recordLive(p)
+	case Will:
+		h.will = p
+	}
+}
+
+// forget makes room for one more camera. What is remembered of a camera
+// outlives its place in the roster, lest its old messages open again when it
+// comes back; only a household that has had twice MaxCameras loses some.
+func (o *Opener) forget() {
+	if len(o.cameras) < 2*MaxCameras {
+		return
+	}
+	for id := range o.cameras {
+		if _, ok := o.config.Roster.Camera(id); !ok {
+			delete(o.cameras, id)
+			return
+		}
+	}
+}
+
+// Gaps returns what is missing of a camera, rising. What it sealed before the
+// first message that this viewer had is not in it.
+func (o *Opener) Gaps(camera CameraID) []Gap {
+	h := o.cameras[camera]
+	if h == nil {
+		return nil
+	}
+	var gaps []Gap
+	for _, g := range h.durable.gaps {
+		if !g.history {
+			gaps = append(gaps, g.public())
+		}
+	}
+	return gaps
+}
+
+// findAsk returns the index of the question that v answers, or -1, and forgets
+// questions that are too old.
+func (o *Opener) findAsk(v *Verified) int {
+	now := o.config.Now()
+	o.asked = slices.DeleteFunc(o.asked, func(a ask) bool { return now.Sub(a.at) > NonceLife })
+	return slices.IndexFunc(o.asked, func(a ask) bool {
+		return a.camera == v.camera && bytes.Equal(a.nonce, v.meta.Nonce)
+	})
+}
