@@ -17,15 +17,16 @@ import (
 )
 
 func TestStructuresAreTheKernels(t *testing.T) {
-	wantFormat := uintptr(208)
+	wantFormat, wantBuffer := uintptr(208), uintptr(88)
 	if unsafe.Sizeof(uintptr(0)) == 4 {
-		wantFormat = 204
+		wantFormat, wantBuffer = 204, 68
 	}
 	for _, tc := range []struct {
 		name      string
 		got, want uintptr
 	}{
 		{"v4l2_format", unsafe.Sizeof(format{}), wantFormat},
+		{"v4l2_buffer", unsafe.Sizeof(buffer{}), wantBuffer},
 		{"v4l2_requestbuffers", unsafe.Sizeof(requestBuffers{}), 20},
 		{"v4l2_queryctrl", unsafe.Sizeof(queryControl{}), 68},
 		{"v4l2_control", unsafe.Sizeof(control{}), 8},
@@ -112,7 +113,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestUnknownToolsAreNamed(t *testing.T) {
-	for _, args := range [][]string{nil, {"juggle"}, {"mjpeg", "-size", "big", "x"}, {"hold"}, {"controls"}, {"set", "/dev/null"}} {
+	for _, args := range [][]string{nil, {"juggle"}, {"mjpeg", "-size", "big", "x"}, {"hold"}, {"look"}, {"controls"}, {"set", "/dev/null"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil || !strings.Contains(err.Error(), "usage: guest mjpeg") {
 			t.Errorf("%v: %v", args, err)
 		}

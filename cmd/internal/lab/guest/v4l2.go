@@ -81,7 +81,16 @@ func ioctl[T any](f *os.File, nr uintptr, arg *T) error {
 	}
 }
 
-func openDevice(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDWR, 0) }
+// openDevice opens a device without os.OpenFile, which would hand it to Go's
+// poller: to the kernel's videobuf2 a poll of an idle device asks for a stream
+// to read from, and every later request finds it busy.
+func openDevice(path string) (*os.File, error) {
+	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
 
 // hold owns a device's buffers until ctx ends, as another program that
 // streams would.
