@@ -1,0 +1,141 @@
+package mjpeg
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// block is one block of an MCU: how to read it, and where it belongs.
+type block struct {
+	lead   *leadTable
+	ac     *acTable
+	dcDef  *huffman
+	acDef  *huffman
+	bright bool // of the first component: its value is wanted
+	dx, dy int  // place in the MCU, in blocks
+}
+
+// picture is the plan of the first component while a scan is read.
+type picture struct {
+	pix    []uint8 // w*h
+	w, h   int
+	across int   // MCUs in a row
+	bw, bh int   // blocks of the picture in an MCU
+	quant  int32 // of the DC coefficient
+}
+
+// put stores the mean brightness of a block whose DC coefficient is dc. Blocks
+// that only fill up the last MCU of a row or column are dropped.
+func (p *picture) put(x, y int, dc int32) {
+	if x < p.w && y < p.h {
+		v := (dc*p.quant+4)>>3 + 128
+		p.pix[y*p.w+x] = uint8(min(max(v, 0), 255))
+	}
+}
+
+// unstuff appends to dst the coded data at the front of b without its stuffed
+// zeros. It ends before the next marker, or with b, and returns how much of b
+// that is.
+func unstuff(dst, b []byte) (data []byte, n int) {
+	for {
+		j := bytes.IndexByte(b[n:], 0xff)
+		if j < 0 {
+			return append(dst, b[n:]...), len(b)
+		}
+		end := n + j + 1
+		if end == len(b) || b[end] != 0 {
+			return append(dst, b[n:end-1]...), end - 1
+		}
+		dst = append(dst, b[n:end]...)
+		n = end + 1
+	}
+}
+
+// slack is how many bytes must follow coded data in its buffer, so that eight
+// bytes can be read at once anywhere in it. They are zero, and to be found to
+// have used one of them is an error.
+const slack = 16
+
+// decode reads the MCUs from first to last (excluded) from seg, one stretch of
+// unstuffed data between two restarts with its slack behind it, into p. It returns
+// the number of the MCU that it could not read, and why.
+//
+// The bits to come stand at the top of buf, n of them at least. Each step takes at
+// most 31, so that one check and one load before it suffice.
+func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error) {
+	var buf uint64
+	var n uint
+	pos, end := 0, (len(seg)-slack)*8 // in bytes, in bits
+	pred := int32(0)
+	for mcu := first; mcu < last; mcu++ {
+		mx, my := mcu%p.across*p.bw, mcu/p.across*p.bh
+		for i := range blocks {
+			b := &blocks[i]
+			if n < 32 {
+				if pos > len(seg)-8 {
+					return mcu, ErrTruncated
+				}
+				buf |= binary.BigEndian.Uint64(seg[pos:]) >> n
+				pos += int((63 - n) >> 3)
+				n |= 56
+			}
+			e := b.lead[buf>>(64-lookBits)]
+			k := uint(e >> 5 & 255)
+			diff := int32(e) >> 16
+			if bits := uint(e & 31); bits != 0 && (k < blockSize || k>>6 == 2) {
+				buf <<= bits
+				n -= bits
+			} else {
+				if bits, diff = b.difference(buf); bits == 0 {
+					return mcu, ErrCorrupt
+				}
+				buf <<= bits
+				n -= bits
+				k = 1
+			}
+			if b.bright {
+				if pos*8-int(n) > end {
+					return mcu, ErrTruncated
+				}
+				pred += diff
+				p.put(mx+b.dx, my+b.dy, pred)
+			}
+			for k < blockSize {
+				if n < 32 {
+					if pos > len(seg)-8 {
+						return mcu, ErrTruncated
+					}
+					buf |= binary.BigEndian.Uint64(seg[pos:]) >> n
+					pos += int((63 - n) >> 3)
+					n |= 56
+				}
+				e := uint(b.ac[buf>>(64-lookBits)])
+				bits, next := e&31, k+e>>5
+				// Codes that reach over the block's end belong to the next one.
+				if e == 0 || next > blockSize && next>>6 != 2 {
+					var coefs uint
+					if bits, coefs = b.acDef.step(buf); bits == 0 || coefs != endOfAC && k+coefs > blockSize {
+						return mcu, ErrCorrupt
+					}
+					next = k + coefs
+				}
+				buf <<= bits & 63
+				n -= bits
+				k = next
+			}
+		}
+	}
+	if pos*8-int(n) > end {
+		return last, ErrTruncated
+	}
+	return last, nil
+}
+
+// difference reads a DC difference on its own, without what follows it.
+func (b *block) difference(buf uint64) (bits uint, diff int32) {
+	size, n := b.dcDef.symbol(buf)
+	if n == 0 || size > maxDCSize {
+		return 0, 0
+	}
+	return n + uint(size), extend(buf<<n, uint(size))
+}
