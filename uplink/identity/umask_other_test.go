@@ -1,0 +1,5 @@
+//go:build !unix
+
+package identity_test
+
+func setUmask() {}

@@ -1,0 +1,250 @@
+package identity
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// The files of one viewer, in viewers/NAME of a household's directory.
+const (
+	viewerKeyFile  = "viewer.key"
+	viewerCertFile = "tls.crt"
+	stateFile      = "state"
+)
+
+// Viewer is what one phone, screen or service needs to look. It lives in a
+// household's directory, with or without the owner key beside it. Its methods
+// are safe for concurrent use; only one process may use one viewer.
+type Viewer struct {
+	dir    string // of this viewer
+	name   string
+	about  householdFile
+	key    *seal.ViewerKey
+	tls    *tls.Config
+	state  []byte
+	mu     sync.Mutex
+	roster *seal.Roster
+}
+
+// makeViewer makes a viewer's files, anew if there are any.
+func (h *Household) makeViewer(dir, name string) (*seal.ViewerKey, error) {
+	key, err := seal.NewViewerKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	text, err := key.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	tlsKey, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	cert, err := h.ca.client(ViewerPrefix+name, &tlsKey.PublicKey, h.now())
+	if err != nil {
+		return nil, err
+	}
+	if err := makeDir(dir); err != nil {
+		return nil, err
+	}
+	if err := remove(dir, rosterFile, stateFile); err != nil {
+		return nil, err
+	}
+	if err := writeFile(filepath.Join(dir, viewerKeyFile), append(text, '\n')); err != nil {
+		return nil, err
+	}
+	if err := writeKey(filepath.Join(dir, tlsKeyFile), tlsKey); err != nil {
+		return nil, err
+	}
+	return key, writeFile(filepath.Join(dir, viewerCertFile), cert)
+}
+
+// OpenViewer opens the viewer called name of the household in dir; with an
+// empty name, the only one there is. It refuses keys that others can read
+// (*PermissionError).
+func OpenViewer(dir, name string) (*Viewer, error) {
+	about, err := readAbout(dir)
+	if err != nil {
+		return nil, err
+	}
+	if name, err = pickViewer(dir, name); err != nil {
+		return nil, err
+	}
+	v := &Viewer{dir: filepath.Join(dir, viewersDir, name), name: name, about: about, key: new(seal.ViewerKey)}
+	if err := checkDir(v.dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(v.dir, viewerKeyFile)
+	text, err := readSecret(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.key.UnmarshalText(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := v.openTLS(dir); err != nil {
+		return nil, err
+	}
+	if v.state, err = readFile(filepath.Join(v.dir, stateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return v, v.openRoster(dir)
+}
+
+// pickViewer finds the viewer meant by an empty name.
+func pickViewer(dir, name string) (string, error) {
+	if name != "" {
+		if err := checkViewerName(name); err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(filepath.Join(dir, viewersDir, name)); errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("viewer %q: %w with keys in %s", name, ErrNoSuchViewer, dir)
+		}
+		return name, nil
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, viewersDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && checkViewerName(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", fmt.Errorf("%s: %w with keys here", dir, ErrNoSuchViewer)
+	case 1:
+		return names[0], nil
+	}
+	return "", fmt.Errorf("%s holds several viewers, say which one: %s", dir, strings.Join(names, ", "))
+}
+
+func (v *Viewer) openTLS(dir string) error {
+	authority, err := readFile(filepath.Join(dir, authorityCert))
+	if err != nil {
+		return err
+	}
+	certificate, err := readFile(filepath.Join(v.dir, viewerCertFile))
+	if err != nil {
+		return err
+	}
+	key, err := readKey(filepath.Join(v.dir, tlsKeyFile))
+	if err != nil {
+		return err
+	}
+	if v.tls, err = clientTLS(authority, certificate, key); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(v.dir, viewerCertFile), err)
+	}
+	return nil
+}
+
+// openRoster takes the newer of the roster that this viewer was sent last and
+// the one in the household's directory, which the owner may have changed.
+func (v *Viewer) openRoster(dir string) error {
+	own, _, ownErr := readRoster(filepath.Join(v.dir, rosterFile), v.about.Household)
+	if ownErr != nil && !errors.Is(ownErr, fs.ErrNotExist) {
+		return ownErr
+	}
+	household, _, err := readRoster(filepath.Join(dir, rosterFile), v.about.Household)
+	if err != nil {
+		return err
+	}
+	v.roster = household
+	if own != nil && own.Version > household.Version {
+		v.roster = own
+	}
+	return nil
+}
+
+// Name returns the viewer's name in the household.
+func (v *Viewer) Name() string { return v.name }
+
+// Household returns the household whose pictures the viewer opens.
+func (v *Viewer) Household() seal.HouseholdID { return v.about.Household }
+
+// Broker returns the URL of the household's broker, or "".
+func (v *Viewer) Broker() string { return v.about.Broker }
+
+// Key returns the secret that opens and asks.
+func (v *Viewer) Key() *seal.ViewerKey { return v.key }
+
+// TLS returns how to reach the household's broker. The caller owns it.
+func (v *Viewer) TLS() *tls.Config { return v.tls.Clone() }
+
+// Roster returns the newest roster that the viewer knows. It is shared: nobody
+// may write to it.
+func (v *Viewer) Roster() *seal.Roster {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.roster
+}
+
+// SetRoster accepts a newer roster of the household, durably, as
+// Camera.SetRoster does. It tells whether the roster is news.
+func (v *Viewer) SetRoster(signed []byte) (news bool, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next, err := newerRoster(v.about.Household, v.roster, signed)
+	if next == nil || err != nil {
+		return false, err
+	}
+	if err := writeFile(filepath.Join(v.dir, rosterFile), signed); err != nil {
+		return false, err
+	}
+	v.roster = next
+	return true, nil
+}
+
+// State returns what the viewer remembered of its cameras (seal.Opener) when
+// it was opened, nil for nothing.
+func (v *Viewer) State() []byte { return v.state }
+
+// SetState stores what the viewer remembers of its cameras, durably.
+func (v *Viewer) SetState(state []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return writeFile(filepath.Join(v.dir, stateFile), state)
+}
+
+// ExportViewer writes everything that the viewer called name needs, and no
+// owner key, into a directory of its own, to be carried to where it looks.
+func (h *Household) ExportViewer(name, dir string) error {
+	v, err := OpenViewer(h.dir, name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("%s: exists already, give the name of a new directory", dir)
+	}
+	target := filepath.Join(dir, viewersDir, v.name)
+	if err := makeDir(target); err != nil {
+		return err
+	}
+	for from, to := range map[string]string{
+		filepath.Join(h.dir, authorityCert):  filepath.Join(dir, authorityCert),
+		filepath.Join(h.dir, rosterFile):     filepath.Join(dir, rosterFile),
+		filepath.Join(v.dir, viewerKeyFile):  filepath.Join(target, viewerKeyFile),
+		filepath.Join(v.dir, viewerCertFile): filepath.Join(target, viewerCertFile),
+		filepath.Join(v.dir, tlsKeyFile):     filepath.Join(target, tlsKeyFile),
+		filepath.Join(h.dir, householdName):  filepath.Join(dir, householdName),
+	} {
+		data, err := readFile(from)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(to, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
