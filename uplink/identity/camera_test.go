@@ -130,7 +130,17 @@ func TestClaimRefuses(t *testing.T) {
 	foreign := pair(t, stranger, c, "Garden")
 	forOther := pair(t, h, other, "Door")
 
+	csr, err := c.CertificateRequest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	misnamed, err := h.Pair(other.ID(), csr)
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	for name, edit := range map[string]func(p *identity.Pairing){
+		"certificate of another name":   func(p *identity.Pairing) { p.Certificate = misnamed.Certificate },
 		"another camera's":              func(p *identity.Pairing) { *p = forOther },
 		"another camera's, renamed":     func(p *identity.Pairing) { *p = forOther; p.Camera = c.ID() },
 		"certificate of another":        func(p *identity.Pairing) { p.Certificate = forOther.Certificate },

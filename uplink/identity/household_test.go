@@ -425,12 +425,13 @@ func TestTLS(t *testing.T) {
 	if _, err := handshake(t, server(h), naked); err == nil {
 		t.Error("a broker takes a client without a certificate")
 	}
-	asServer := server(h)
-	asServer.Certificates = client(c.TLS()).Certificates
-	insecure := client(c.TLS())
-	insecure.ServerName = string(c.ID())
-	if _, err := handshake(t, asServer, insecure); err == nil {
-		t.Error("a camera's certificate serves as a broker's")
+	if leaf := client(c.TLS()).Certificates[0].Leaf; !slices.Equal(leaf.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}) || leaf.IsCA {
+		t.Errorf("a camera's certificate is good for %v, authority %v", leaf.ExtKeyUsage, leaf.IsCA)
+	}
+	asClient := client(c.TLS())
+	asClient.Certificates = server(h).Certificates
+	if _, err := handshake(t, server(h), asClient); err == nil {
+		t.Error("a broker's certificate serves as a client's")
 	}
 	late := client(c.TLS())
 	late.Time = func() time.Time { return someday.AddDate(11, 0, 0) }
