@@ -107,6 +107,16 @@ func dependency(ctx context.Context, a *apt, pkg, prefix string) (name, version 
 // not build, and moves the finished board to dir. An interrupted make leaves
 // nothing at dir.
 func (m *maker) make(ctx context.Context, dir string, pins []string) error {
+	// The cache is locked, so whatever lies half made was interrupted.
+	old, err := filepath.Glob(filepath.Join(m.cache, "making-*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
 	work, err := os.MkdirTemp(m.cache, "making-")
 	if err != nil {
 		return err
