@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/sealcam/sealcam/capture/mjpeg"
@@ -48,7 +49,7 @@ func (r *LumaReader) Read(f *Frame) (*Luma, error) {
 	case MJPEG:
 		w, h, pix, err = r.dc.Read(f.Data)
 		if err != nil {
-			return nil, &BadFrame{Reason: "header", Err: err}
+			return nil, &BadFrame{Reason: jpegReason(err), Err: err}
 		}
 	case YUYV, NV12, Grey:
 		w, h, pix, err = r.readRaw(f)
@@ -188,4 +189,13 @@ func grow[T any](b []T, n int) []T {
 		return make([]T, n)
 	}
 	return b[:n]
+}
+
+// jpegReason is the reason of mjpeg's error, in the one word that it is counted by.
+func jpegReason(err error) string {
+	var e mjpeg.Error
+	if errors.As(err, &e) {
+		return string(e)
+	}
+	return "header"
 }

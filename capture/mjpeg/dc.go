@@ -278,23 +278,23 @@ func (d *DC) readIntervals(s *scanner, blocks []block, p *picture, mcus int) (lo
 				err = e
 			}
 		}
+		if last == mcus {
+			break
+		}
 		rest = rest[n:]
 		skipped, ok := restart(&rest, first/each)
 		if !ok { // data ends here
-			if left := mcus - last; left > 0 {
-				lost += left
-				if err == nil {
-					err = ErrTruncated
-				}
-			}
-			return lost, err
+			skipped = mcus / each
 		}
 		if skipped > 0 {
 			lost += min(skipped*each, mcus-last)
+			first += skipped * each
 			if err == nil {
 				err = ErrCorrupt
 			}
-			first += skipped * each
+			if !ok {
+				err = ErrTruncated
+			}
 		}
 	}
 	return lost, err

@@ -146,8 +146,10 @@ func readSlowly(b []byte) (w, h int, pix []uint8, ok bool, err error) {
 			if s.h.Progressive || s.h.RestartInterval != 0 || s.h.Components == 4 || adobe || seg[1] != s.h.Component[0].ID {
 				return 0, 0, nil, false, nil
 			}
+			blocks := 0
 			for _, c := range s.h.Component[:s.h.Components] {
-				if c.H > s.h.Component[0].H || c.V > s.h.Component[0].V {
+				blocks += int(c.H) * int(c.V)
+				if c.H > s.h.Component[0].H || c.V > s.h.Component[0].V || blocks > 10 && s.h.Components > 1 {
 					return 0, 0, nil, false, nil
 				}
 			}
@@ -284,8 +286,11 @@ func TestDCAgreesWithAFullDecode(t *testing.T) {
 		grey := image.NewGray(image.Rect(0, 0, w, h))
 		m := soft(rng, w, h, image.YCbCrSubsampleRatio420)
 		copy(grey.Pix, m.Y)
-		for name, m := range map[string]image.Image{"4:2:0": m, "grey": grey} {
-			b := encode(t, m, q)
+		files := map[string][]byte{"4:2:0": encode(t, m, q), "grey": encode(t, grey, q)}
+		for _, ratio := range []image.YCbCrSubsampleRatio{image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio440, image.YCbCrSubsampleRatio411} {
+			files[ratio.String()] = encodeYCbCr(soft(rng, w, h, ratio), 1+rng.IntN(30), rng.IntN(2)*rng.IntN(9))
+		}
+		for name, b := range files {
 			gw, gh, got, err := d.Read(b)
 			if err != nil {
 				t.Fatalf("%s %dx%d q%d: %v", name, w, h, q, err)
