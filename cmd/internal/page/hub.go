@@ -13,6 +13,7 @@ import (
 type limits struct {
 	cameras    int // cameras remembered; a new one replaces the longest silent
 	media      int // records of kind media in the history
+	status     int // records of kind status in the history
 	bytes      int // payload bytes in the history
 	message    int // payload bytes of one message
 	streams    int // feed streams at a time
@@ -22,7 +23,7 @@ type limits struct {
 
 // defaultLimits fits a page on a laptop: 200 pictures of 300 KB are 60 MB.
 var defaultLimits = limits{
-	cameras: 64, media: 200, bytes: 64 << 20, message: 1 << 20,
+	cameras: 64, media: 200, status: 200, bytes: 64 << 20, message: 1 << 20,
 	streams: 8, queue: 1024, queueBytes: 96 << 20,
 }
 
@@ -33,8 +34,9 @@ type hub struct {
 
 	mu      sync.Mutex
 	newest  map[string]*newest // by camera id
-	media   []*record          // oldest first
-	bytes   int                // payload bytes in media
+	past    []*record          // media and status, oldest first
+	count   map[kind]int       // of each in past
+	bytes   int                // payload bytes in past
 	streams map[*stream]struct{}
 	last    map[kind]*record // newest link and bench record
 	dropped uint64           // messages refused for their size or name
@@ -47,7 +49,7 @@ type newest struct {
 }
 
 func newHub(l limits) *hub {
-	return &hub{limits: l, newest: map[string]*newest{}, streams: map[*stream]struct{}{}, last: map[kind]*record{}}
+	return &hub{limits: l, newest: map[string]*newest{}, count: map[kind]int{}, streams: map[*stream]struct{}{}, last: map[kind]*record{}}
 }
 
 // add takes r into the history and hands it to every stream. It reports
@@ -59,20 +61,20 @@ func (h *hub) add(r *record) bool {
 		h.dropped++
 		return false
 	}
-	switch r.kind {
-	case kindBench, kindLink:
+	switch {
+	case r.kind == kindBench || r.kind == kindLink:
 		h.last[r.kind] = r
-	case kindMedia:
-		if !validCamera(r.camera) {
-			h.dropped++
-			return false
-		}
-		h.keepMedia(r)
+	case !validCamera(r.camera):
+		h.dropped++
+		return false
+	case r.kind == kindMedia:
+		h.keepPast(r)
+	case r.kind == kindStatus:
+		// Its place in the camera's sequence is as good as a picture's: a page
+		// that got only the newest would see a gap before it.
+		h.keepPast(r)
+		h.keepNewest(r)
 	default:
-		if !validCamera(r.camera) {
-			h.dropped++
-			return false
-		}
 		h.keepNewest(r)
 	}
 	for s := range h.streams {
@@ -81,14 +83,28 @@ func (h *hub) add(r *record) bool {
 	return true
 }
 
-func (h *hub) keepMedia(r *record) {
-	h.media = append(h.media, r)
-	h.bytes += len(r.payload)
-	for len(h.media) > h.limits.media || h.bytes > h.limits.bytes {
-		h.bytes -= len(h.media[0].payload)
-		h.media[0] = nil
-		h.media = h.media[1:]
+func (h *hub) keepPast(r *record) {
+	if len(r.payload) == 0 {
+		return
 	}
+	h.past = append(h.past, r)
+	h.count[r.kind]++
+	h.bytes += len(r.payload)
+	for h.count[kindMedia] > h.limits.media {
+		h.dropPast(slices.IndexFunc(h.past, func(r *record) bool { return r.kind == kindMedia }))
+	}
+	for h.count[kindStatus] > h.limits.status {
+		h.dropPast(slices.IndexFunc(h.past, func(r *record) bool { return r.kind == kindStatus }))
+	}
+	for h.bytes > h.limits.bytes {
+		h.dropPast(0)
+	}
+}
+
+func (h *hub) dropPast(i int) {
+	h.count[h.past[i].kind]--
+	h.bytes -= len(h.past[i].payload)
+	h.past = slices.Delete(h.past, i, i+1)
 }
 
 func (h *hub) keepNewest(r *record) {
@@ -156,12 +172,13 @@ func (h *hub) history() []*record {
 	ids := slices.Sorted(maps.Keys(h.newest))
 	for _, k := range []kind{kindRoster, kindHello, kindLive, kindStatus} {
 		for _, id := range ids {
-			if r := h.newest[id].byKind[k]; r != nil {
+			r := h.newest[id].byKind[k]
+			if r != nil && (k != kindStatus || !slices.Contains(h.past, r)) {
 				list = append(list, asHistory(r))
 			}
 		}
 	}
-	for _, r := range h.media {
+	for _, r := range h.past {
 		list = append(list, asHistory(r))
 	}
 	return list

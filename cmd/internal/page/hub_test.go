@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var small = limits{cameras: 3, media: 4, bytes: 100, message: 40, streams: 2, queue: 5, queueBytes: 600}
+var small = limits{cameras: 3, media: 4, status: 2, bytes: 100, message: 40, streams: 2, queue: 5, queueBytes: 600}
 
 func message(k kind, camera, payload string, second int) *record {
 	return &record{kind: k, camera: camera, payload: []byte(payload), received: time.Unix(int64(second), 0)}
@@ -37,11 +37,11 @@ func TestHistoryKeepsTheNewest(t *testing.T) {
 			t.Fatalf("message %d refused", i)
 		}
 	}
-	if got, want := contents(h.history()), "6-:{} 7b:r 1c:h 3b:l2 2b:s2 4b:m1 4c:m2"; got != want {
+	if got, want := contents(h.history()), "6-:{} 7b:r 1c:h 3b:l2 2b:s1 4b:m1 2b:s2 4c:m2"; got != want {
 		t.Errorf("history\n got %s\nwant %s", got, want)
 	}
 	h.add(message(kindHello, id('c'), "", 0)) // the broker's way to say: no longer retained
-	if got, want := contents(h.history()), "6-:{} 7b:r 3b:l2 2b:s2 4b:m1 4c:m2"; got != want {
+	if got, want := contents(h.history()), "6-:{} 7b:r 3b:l2 2b:s1 4b:m1 2b:s2 4c:m2"; got != want {
 		t.Errorf("history after a cleared hello\n got %s\nwant %s", got, want)
 	}
 }
@@ -66,13 +66,26 @@ func TestBounds(t *testing.T) {
 	for i := range 10 {
 		h.add(message(kindMedia, id('b'), fmt.Sprint(i)+strings.Repeat("-", 34), i))
 	}
-	if len(h.media) != 2 || h.bytes != 70 {
-		t.Errorf("by bytes: %d records of %d bytes", len(h.media), h.bytes)
+	if len(h.past) != 2 || h.bytes != 70 || h.count[kindMedia] != 2 {
+		t.Errorf("by bytes: %d records of %d bytes", len(h.past), h.bytes)
 	}
+	h = newHub(small)
+	for i := range 5 {
+		h.add(message(kindStatus, id('b'), fmt.Sprint(i), i))
+		h.add(message(kindStatus, id('c'), fmt.Sprint(i), i))
+	}
+	h.add(message(kindStatus, id('d'), "x", 9))
+	// The newest of a camera stays even when others have taken its place in the past.
+	if got := contents(h.history()); got != "2b:4 2c:4 2d:x" {
+		t.Errorf("status: %s", got)
+	}
+	h = newHub(small)
+	h.add(message(kindMedia, id('b'), "8", 0))
+	h.add(message(kindMedia, id('b'), "9", 0))
 	for i, c := range []byte("bcdefb") {
 		h.add(message(kindLive, id(c), string(c), i))
 	}
-	if got := contents(h.history()); !strings.HasPrefix(got, "3b:b 3e:e 3f:f 4b:") {
+	if got := contents(h.history()); !strings.HasPrefix(got, "3b:b 3e:e 3f:f 4b:8 4b:9") {
 		t.Errorf("cameras: %s", got)
 	}
 }

@@ -1,1 +1,225 @@
+// The worker that holds the key. It reads the feed, opens every sealed message
+// with the Go opener, and tells the page verdicts:
+//
+//   ready | failed {text} | nokey | kept | forgotten
+//   household {id, name, version, cameras, viewers}
+//   verified {camera, meta, media, proof, fresh, late, hash, received, history}
+//   refused {camera, kind, reason, person, detail, alarm, received, history}
+//   gaps {camera, gaps} | asked {camera, ok, text}
+//   server {up, why} | link {up, why, bench} | bench (BenchStats)
+//
+// Media leaves it inside a verified verdict or not at all.
 
+import * as feed from './feed.js';
+import { Queue } from './queue.js';
+import { Store } from './store.js';
+
+const tell = (type, detail = {}, transfer = []) => postMessage({ ...detail, type }, transfer);
+
+class Worker {
+  queue = new Queue((r) => this.open(r));
+  cameras = new Map(); // id: 'yours' or 'revoked'
+  entry = null; // of the store
+  owes = new Map(); // camera: when its receipt is due
+  holes = new Map(); // camera/first/last: {tries, next}
+  dirty = false;
+  writer = false; // this page, of all that are open, keeps the state
+
+  // key starts everything: with a key from the address, or with a kept one.
+  async key({ household, secret, name }) {
+    this.store = await Store.open();
+    if (household && secret) {
+      const old = await this.store.get(household);
+      await this.store.put({ ...old, id: household, secret, name: name || old?.name || '', used: Date.now() });
+      tell('kept');
+    }
+    this.entry = household ? await this.store.get(household) : await this.store.latest();
+    feed.follow('feed', (r) => this.record(r), (up, why) => { tell('server', { up, why }); if (up) this.rosterNow(); });
+    if (!this.entry) return tell('nokey');
+    await this.load();
+    await this.init(await this.fetchRoster());
+    navigator.locks?.request(`sealcam ${this.entry.id}`, () => { this.writer = true; return new Promise(() => {}); });
+    setInterval(() => this.beat(), 1000);
+  }
+
+  // load gets the Go opener. It is not on the way of the first paint.
+  async load() {
+    const answer = await fetch('seal.wasm');
+    if (!answer.ok) throw new Error(await answer.text());
+    await import('./wasm_exec.js');
+    const go = new Go();
+    const { instance } = await WebAssembly.instantiateStreaming(answer, go.importObject);
+    go.run(instance).then(() => tell('failed', { text: 'The checker has ended. Open the page again.' }));
+  }
+
+  async fetchRoster() {
+    const answer = await fetch('roster', { cache: 'no-store' }).catch(() => null);
+    return answer?.ok ? new Uint8Array(await answer.arrayBuffer()) : null;
+  }
+
+  // init starts the opener under the newest roster there is: the server's, or,
+  // where that is older than one seen before, the one that was kept.
+  async init(roster) {
+    if (sealcamReady()) return;
+    let failure = null;
+    for (const r of [roster, this.entry.roster]) {
+      if (!r) continue;
+      const out = sealcam.init({ household: this.entry.id, secret: this.entry.secret, roster: r, state: this.entry.state ?? null, now: () => Date.now() });
+      failure = out.error ?? out.person;
+      if (out.verdict !== 'refused' && !out.error) {
+        this.opening = true;
+        this.entry.roster = r;
+        this.household();
+        tell('ready');
+        this.queue.start();
+        return;
+      }
+      if (out.verdict === 'refused') failure = `The household's list was refused: ${out.detail}`;
+    }
+    if (failure) throw new Error(failure);
+  }
+
+  household() {
+    const h = sealcam.household();
+    this.cameras = new Map([...h.cameras.map((c) => [c.id, 'yours']), ...h.revoked.map((id) => [id, 'revoked'])]);
+    this.dirty = true;
+    tell('household', { ...h, name: this.entry.name });
+    for (const { id } of h.cameras) this.gaps(id);
+  }
+
+  // roster takes a roster that may be newer.
+  async roster(bytes) {
+    if (!this.opening) return this.entry && globalThis.sealcam && this.init(bytes);
+    const out = sealcam.roster(bytes);
+    if (out.verdict === 'refused' || out.error) return;
+    if (sealcam.household().version === this.version) return;
+    this.version = sealcam.household().version;
+    this.entry.roster = bytes;
+    this.household();
+  }
+
+  async rosterNow() {
+    if (!this.opening) return;
+    const bytes = await this.fetchRoster();
+    if (bytes) this.roster(bytes);
+  }
+
+  record(r) {
+    switch (r.kind) {
+      case feed.LINK: return tell('link', parse(r.payload));
+      case feed.BENCH: return tell('bench', parse(r.payload));
+      case feed.ROSTER: return void this.roster(r.payload);
+      case feed.LIVE: case feed.STATUS: case feed.MEDIA: return this.queue.add(r, r.kind === feed.LIVE);
+    }
+  }
+
+  // open opens one record for the screen that is about r.camera, which is the
+  // topic it came by: that is the question, and the seal has to answer it.
+  open(r) {
+    if (!this.cameras.has(r.camera)) return; // another household's, on a shared broker
+    const kind = { [feed.LIVE]: 'live', [feed.STATUS]: 'status', [feed.MEDIA]: 'media' }[r.kind];
+    let out = sealcam.open(r.camera, r.payload);
+    const seen = out.reason === 'replayed' && (out.duplicate || (r.history && kind !== 'live'));
+    if (seen && !r.history) return; // the network delivered twice: nothing is wrong
+    if (seen) out = sealcam.check(r.camera, r.payload); // drawn again after a reload, under its own time
+    const about = { camera: r.camera, kind, received: r.received, history: r.history };
+    this.dirty = true;
+    if (out.verdict !== 'verified') {
+      const { reason = 'malformed', person = 'This picture could not be checked', detail = out.error ?? '', alarm = false } = out;
+      return tell('refused', { ...about, reason, person, detail, alarm });
+    }
+    if (out.ahead) this.rosterNow();
+    if (out.meta.stream === 'durable' && !seen) this.arrived(out.camera);
+    const { camera, meta, media, proof, fresh, late, hash } = out;
+    tell('verified', { ...about, camera, meta, media, proof, fresh, late, hash }, [media.buffer]);
+  }
+
+  // arrived notes that a receipt is owed, soon but not for every message alone.
+  arrived(camera) {
+    if (!this.owes.has(camera)) this.owes.set(camera, Date.now() + 1500);
+    this.gaps(camera);
+  }
+
+  gaps(camera) {
+    const gaps = sealcam.gaps(camera), sign = JSON.stringify(gaps);
+    this.told ??= new Map();
+    if (this.told.get(camera) === sign) return;
+    this.told.set(camera, sign);
+    tell('gaps', { camera, gaps });
+  }
+
+  // beat pays what is owed: receipts, requests for what is missing, the state.
+  async beat() {
+    if (!this.opening) return;
+    const now = Date.now();
+    for (const [camera, due] of this.owes) {
+      if (due > now || !this.writer) continue;
+      this.owes.delete(camera);
+      const { command } = sealcam.receipt(camera);
+      if (command && !(await up(camera, command)).ok) this.owes.set(camera, now + 10000);
+    }
+    if (this.writer) await this.askForHoles(now);
+    if (this.dirty && this.writer) {
+      this.dirty = false;
+      this.entry.state = sealcam.state();
+      await this.store.put(this.entry).catch(() => {});
+    }
+  }
+
+  // askForHoles asks a camera for what is missing: after 2 s, in which it may
+  // come by itself, then with growing patience.
+  async askForHoles(now) {
+    const open = new Set();
+    for (const [camera, whose] of this.cameras) {
+      if (whose !== 'yours') continue;
+      for (const g of sealcam.gaps(camera)) {
+        if (g.lost) continue;
+        const key = `${camera}/${g.first}/${g.last}`;
+        open.add(key);
+        const hole = this.holes.get(key) ?? { tries: 0, next: now + 2000 };
+        this.holes.set(key, hole);
+        if (hole.next > now) continue;
+        hole.tries++;
+        hole.next = now + 15000 * 4 ** Math.min(hole.tries, 4);
+        const { command } = sealcam.resend(camera, g.first, g.last);
+        if (command) await up(camera, command);
+      }
+    }
+    for (const key of this.holes.keys()) if (!open.has(key)) this.holes.delete(key);
+  }
+
+  async ask({ camera }) {
+    const { command, error } = this.opening ? sealcam.ask(camera) : { error: 'The checker is not ready yet.' };
+    if (!command) return tell('asked', { camera, ok: false, text: error });
+    tell('asked', { camera, ...(await up(camera, command)) });
+  }
+
+  async bench({ what, on }) {
+    await fetch(`bench/${what}?on=${on ? 1 : 0}`, { method: 'POST' }).catch(() => null);
+  }
+
+  async forget() {
+    this.writer = false;
+    if (this.entry) await this.store.remove(this.entry.id);
+    tell('forgotten');
+  }
+}
+
+const sealcamReady = () => worker.opening === true;
+const parse = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
+
+// up hands a signed command to the server, which publishes it.
+async function up(camera, command) {
+  try {
+    const answer = await fetch(`up?kind=cmd&camera=${camera}`, { method: 'POST', body: command });
+    return { ok: answer.ok, text: answer.ok ? '' : (await answer.text()).slice(0, 200) };
+  } catch {
+    return { ok: false, text: 'The server is not reached.' };
+  }
+}
+
+const worker = new Worker();
+addEventListener('message', ({ data: { type, ...rest } }) => {
+  if (!['key', 'ask', 'bench', 'forget'].includes(type)) return;
+  Promise.resolve(worker[type](rest)).catch((err) => tell('failed', { text: String(err?.message ?? err) }));
+});

@@ -1,0 +1,95 @@
+//go:build js && wasm
+
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"syscall/js"
+	"time"
+
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// bytesOf copies a Uint8Array; anything else is no bytes.
+func bytesOf(v js.Value) []byte {
+	if v.Type() != js.TypeObject || !v.InstanceOf(js.Global().Get("Uint8Array")) {
+		return nil
+	}
+	b := make([]byte, v.Length())
+	js.CopyBytesToGo(b, v)
+	return b
+}
+
+func uint8Array(b []byte) js.Value {
+	a := js.Global().Get("Uint8Array").New(len(b))
+	js.CopyBytesToJS(a, b)
+	return a
+}
+
+// array makes a JavaScript array, an empty one for nil.
+func array(list []any) []any {
+	if list == nil {
+		return []any{}
+	}
+	return list
+}
+
+// milli returns t in milliseconds since 1970, 0 for unknown.
+func milli(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMicro()) / 1000
+}
+
+func command(cmd []byte, err error) any {
+	if err != nil {
+		return failed(err)
+	}
+	return map[string]any{"command": uint8Array(cmd)}
+}
+
+// failed returns a refusal for a *seal.Refusal, else an error.
+func failed(err error) any {
+	var r *seal.Refusal
+	if !errors.As(err, &r) {
+		return map[string]any{"error": err.Error()}
+	}
+	detail := r.Detail
+	if r.Err != nil {
+		detail += ": " + r.Err.Error()
+	}
+	return map[string]any{
+		"verdict": "refused", "reason": string(r.Reason), "person": r.Reason.Person(),
+		"detail": detail, "duplicate": r.Duplicate, "alarm": r.Alarm,
+	}
+}
+
+func verified(v *seal.Verified) any {
+	camera, media := v.Media()
+	hash := v.Hash()
+	return map[string]any{
+		"verdict": "verified", "camera": string(camera), "hash": hex.EncodeToString(hash[:]),
+		"fresh": v.Fresh(), "late": v.Late(), "ahead": v.RosterAhead(), "behind": v.RosterBehind(),
+		"meta": meta(v.Meta()), "media": uint8Array(media), "proof": uint8Array(v.Proof()),
+	}
+}
+
+func meta(m seal.Meta) map[string]any {
+	var labels, lost []any
+	for _, l := range m.Labels {
+		labels = append(labels, map[string]any{"name": l.Name, "score": int(l.Score), "box": []any{int(l.Box.X), int(l.Box.Y), int(l.Box.W), int(l.Box.H)}})
+	}
+	for _, r := range m.Lost {
+		lost = append(lost, map[string]any{"first": float64(r.First), "last": float64(r.Last)})
+	}
+	return map[string]any{
+		"stream": m.Stream.String(), "seq": float64(m.Seq), "prev": hex.EncodeToString(m.Prev[:]), "expires": milli(m.Expires),
+		"kind": m.Kind, "media": m.Media, "taken": milli(m.Taken), "mono": float64(m.Mono.Microseconds()) / 1000, "clock": m.Clock,
+		"cause": m.Cause, "light": m.Light, "event": float64(m.Event), "part": float64(m.Part), "last": m.Last,
+		"labels": array(labels), "lost": array(lost), "nonce": hex.EncodeToString(m.Nonce), "masks": hex.EncodeToString(m.Masks),
+		"width": m.Width, "height": m.Height, "boot": hex.EncodeToString(m.Boot[:]), "roster": float64(m.Roster),
+		"firmware": m.Firmware, "firmwareHash": hex.EncodeToString(m.FirmwareHash),
+	}
+}

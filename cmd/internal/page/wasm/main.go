@@ -1,0 +1,43 @@
+//go:build js && wasm
+
+// Command wasm is the opener for browsers: uplink/seal behind a few functions
+// that JavaScript can call, on the global object sealcam. It runs inside a
+// worker, so that opening never makes the page stutter.
+//
+//	init({household, secret, roster, state, now})   secret, household: text; roster: Uint8Array;
+//	                                                state: Uint8Array or null; now: () => milliseconds since 1970
+//	                                                -> {} or {error} or a refusal
+//	household()            -> {id, version, cameras: [{id, name}], viewers: [name], revoked: [id]}
+//	roster(bytes)          takes a newer roster -> {} or a refusal
+//	open(camera, bytes)    -> a verdict; camera is the id that the screen is about
+//	check(camera, bytes)   -> the same, without history
+//	ask(camera)            -> {command} "show me now"; or {error}
+//	resend(camera, a, b)   -> {command}
+//	receipt(camera)        -> {command}; or {} when nothing has arrived
+//	gaps(camera)           -> [{first, last, after, before, lost}], times in milliseconds, 0 for unknown
+//	state()                -> Uint8Array, to be kept and handed to the next init
+//
+// A verdict is {verdict: "verified", camera, fresh, late, ahead, behind, hash,
+// meta, media, proof} or the refusal {verdict: "refused", reason, person,
+// detail, duplicate, alarm}. media exists nowhere but in a verified verdict.
+//
+// What this command does not do: it fetches nothing, keeps nothing, draws
+// nothing, and reads no clock but the one it was given.
+package main
+
+import (
+	"syscall/js"
+)
+
+func main() {
+	s := new(session)
+	api := map[string]any{}
+	for name, f := range map[string]func([]js.Value) any{
+		"init": s.init, "household": s.household, "roster": s.roster, "open": s.open, "check": s.check,
+		"ask": s.ask, "resend": s.resend, "receipt": s.receipt, "gaps": s.gaps, "state": s.state,
+	} {
+		api[name] = js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) })
+	}
+	js.Global().Set("sealcam", api)
+	select {}
+}

@@ -1,0 +1,236 @@
+// The list of the past: events with their thumbnails, what is missing, and what
+// was refused. One line is in the tab order, the arrows move through the rest.
+
+import { el, icon, setText } from './dom.js';
+import { bytes, cause, causeIcon, clock, count, day, length, light, minute, startOfDay } from './words.js';
+import { refusalWords } from './tile.js';
+
+const page = 60; // lines shown at first, and added on demand
+
+export class EventList {
+  constructor(root, { open, name }) {
+    this.root = root;
+    this.open = open;
+    this.name = name;
+    this.cards = new Map(); // key: {root, sign}
+    this.limit = page;
+    this.current = '';
+    this.sight = new IntersectionObserver((seen) => this.#seen(seen), { rootMargin: '400px' });
+    root.addEventListener('keydown', (e) => this.#key(e));
+    root.addEventListener('focusin', (e) => this.#focused(e));
+  }
+
+  // show draws rows (Model.rows): only lines that changed are touched.
+  show(rows, now, several) {
+    this.rows = rows;
+    const visible = rows.slice(0, this.limit), keep = new Set(), order = [];
+    let last = null;
+    for (const row of visible) {
+      const start = startOfDay(row.at);
+      if (start !== last) order.push(this.#heading(start, now, keep));
+      last = start;
+      order.push(this.#card(row, several, keep));
+    }
+    if (rows.length > visible.length) order.push(this.#more(rows.length - visible.length, keep));
+    if (!rows.length) order.push(this.#empty(keep));
+    for (const [key, card] of this.cards) {
+      if (keep.has(key)) continue;
+      this.sight.unobserve(card.root);
+      card.root.remove();
+      this.cards.delete(key);
+    }
+    order.forEach((node, i) => {
+      if (this.root.children[i] !== node) this.root.insertBefore(node, this.root.children[i] ?? null);
+    });
+    this.#rove();
+  }
+
+  // select moves to a line, as a click on the rail does.
+  select(key) {
+    const i = this.rows.findIndex((r) => r.key === key);
+    if (i < 0) return;
+    if (i >= this.limit) {
+      this.limit = i + page;
+      this.onmore?.();
+    }
+    const card = this.cards.get(key);
+    this.current = key;
+    this.#rove();
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    card?.root.scrollIntoView({ block: 'nearest', behavior: calm ? 'auto' : 'smooth' });
+    card?.root.focus({ preventScroll: true });
+  }
+
+  // step moves the focus by n lines.
+  step(n) {
+    const keys = [...this.root.querySelectorAll('[data-key]')].map((e) => e.dataset.key);
+    if (!keys.length) return;
+    const at = keys.indexOf(document.activeElement?.dataset?.key ?? '');
+    const next = at < 0 ? Math.max(0, keys.indexOf(this.current)) : Math.min(keys.length - 1, Math.max(0, at + n));
+    this.select(keys[next]);
+  }
+
+  #key(e) {
+    const card = e.target.closest?.('[data-key]');
+    if (card !== e.target || (e.key !== 'Enter' && e.key !== ' ')) return;
+    e.preventDefault();
+    card.click();
+  }
+
+  #focused(e) {
+    const key = e.target.closest?.('[data-key]')?.dataset.key;
+    if (!key) return;
+    this.current = key;
+    this.#rove();
+  }
+
+  #rove() {
+    const cards = [...this.root.querySelectorAll('[data-key]')];
+    const current = cards.find((c) => c.dataset.key === this.current) ?? cards[0];
+    for (const c of cards) c.tabIndex = c === current ? 0 : -1;
+  }
+
+  #kept(key, keep, make) {
+    keep.add(key);
+    let card = this.cards.get(key);
+    if (!card) {
+      card = make();
+      this.cards.set(key, card);
+    }
+    return card;
+  }
+
+  #heading(start, now, keep) {
+    const card = this.#kept(`day/${start}`, keep, () => ({ root: el('h3', { class: 'date' }) }));
+    setText(card.root, day(start, now));
+    return card.root;
+  }
+
+  #more(n, keep) {
+    const card = this.#kept('more', keep, () => ({ root: el('button', { type: 'button', class: 'plain more', onclick: () => { this.limit += page; this.onmore?.(); } }) }));
+    setText(card.root, `Show ${Math.min(n, page)} older`);
+    return card.root;
+  }
+
+  #empty(keep) {
+    return this.#kept('empty', keep, () => ({ root: el('p', { class: 'nothing' }, 'Nothing has happened yet. Events appear here as soon as a camera has sealed them.') })).root;
+  }
+
+  #card(row, several, keep) {
+    const card = this.#kept(row.key, keep, () => this[`${row.type}Card`](row));
+    this[`${row.type}Fill`](card, row, several);
+    return card.root;
+  }
+
+  eventCard(row) {
+    const canvas = el('canvas', { width: '264', height: '148', 'aria-hidden': 'true' });
+    const card = {
+      canvas, drawn: null, want: false, event: row.event,
+      title: el('p', { class: 'what' }), when: el('p', { class: 'when' }), state: el('p', { class: 'delivery' }), badge: el('span', { class: 'badge' }),
+    };
+    card.root = el('div', { class: 'event', role: 'button', 'data-key': row.key, onclick: () => this.open(card.event) },
+      el('div', { class: 'thumb' }, canvas, card.badge), el('div', { class: 'text' }, card.title, card.when, card.state));
+    card.root.card = card;
+    this.sight.observe(card.root);
+    return card;
+  }
+
+  eventFill(card, row, several) {
+    const e = row.event, many = e.pictures.length;
+    card.event = e;
+    const sign = [e.start, e.end, many, e.light, e.labels.join(), several, this.name(e.camera)].join('|');
+    if (sign !== card.sign) {
+      card.sign = sign;
+      const title = e.labels.length ? capital(e.labels.join(', ')) : cause(e.cause);
+      card.title.replaceChildren(icon(causeIcon(e.cause)), el('span', {}, title), ...(several ? [el('span', { class: 'whose' }, this.name(e.camera))] : []));
+      const lasted = e.end - e.start >= 1000 ? `, ${length(e.end - e.start)}` : '';
+      setText(card.when, `${clock(e.start)}${lasted}`);
+      setText(card.state, delivery(e));
+      card.badge.replaceChildren(...(e.light === 'night' ? [icon('night')] : []));
+      card.root.setAttribute('aria-label', `${title}, ${this.name(e.camera)}, ${clock(e.start)}${lasted}${e.light ? `, ${light(e.light)}` : ''}. ${delivery(e)}`);
+    }
+    if (card.want) this.#draw(card);
+  }
+
+  #seen(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const card = target.card;
+      card.want = isIntersecting;
+      if (isIntersecting) this.#draw(card);
+    }
+  }
+
+  #draw(card) {
+    const v = card.event.pictures.find((p) => p.drawable);
+    if (!v || card.drawn === v) return;
+    card.drawn = v;
+    v.thumbnail(card.canvas).catch(() => { card.root.classList.add('undrawn'); });
+  }
+
+  refusalCard(row) {
+    const card = { title: el('span'), when: el('p', { class: 'when' }), more: el('div', { class: 'more-words', hidden: true }) };
+    card.root = el('div', { class: 'row refusal', role: 'button', 'data-key': row.key, 'aria-expanded': 'false', onclick: (e) => this.#unfold(card, e) },
+      icon('refused'), el('div', { class: 'text' }, el('p', { class: 'what' }, card.title), card.when, card.more));
+    return card;
+  }
+
+  #unfold(card, e) {
+    if (e.target.closest('details')) return;
+    card.more.hidden = !card.more.hidden;
+    card.root.setAttribute('aria-expanded', String(!card.more.hidden));
+  }
+
+  refusalFill(card, row, several) {
+    const r = row.refusal, sign = [r.count, r.until, several, this.name(r.camera)].join('|');
+    if (sign === card.sign) return;
+    card.sign = sign;
+    setText(card.title, r.person);
+    const times = r.count > 1 ? `, ${r.count} times since ${minute(r.at)}` : '';
+    setText(card.when, `${clock(r.until)}${times}${several ? ` · ${this.name(r.camera)}` : ''} · not shown`);
+    card.more.replaceChildren(...refusalWords({ ...r, received: r.until }).slice(2));
+    card.more.querySelector('details').open = true;
+  }
+
+  gapCard(row) { return this.#band(row, 'gap', 'gap'); }
+
+  gapFill(card, row, several) {
+    const { first, last, after, before } = row.gap, n = last - first + 1;
+    setText(card.title, `${count(n, 'message')} missing${span(after, before)}`);
+    setText(card.when, `${several ? `${this.name(row.camera)} · ` : ''}number ${first === last ? first : `${first} to ${last}`} · asked for again`);
+  }
+
+  lostCard(row) { return this.#band(row, 'lost', 'gap'); }
+
+  lostFill(card, row, several) {
+    setText(card.title, `${count(row.lost.count, 'message')} will never come`);
+    setText(card.when, `${clock(row.lost.at)}${several ? ` · ${this.name(row.camera)}` : ''} · the camera ran out of room and says so`);
+  }
+
+  #band(row, cls, glyph) {
+    const card = { title: el('span'), when: el('p', { class: 'when' }) };
+    card.root = el('div', { class: `row ${cls}`, 'data-key': row.key, role: 'note' }, icon(glyph), el('div', { class: 'text' }, el('p', { class: 'what' }, card.title), card.when));
+    return card;
+  }
+}
+
+const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
+
+function span(after, before) {
+  if (after && before) return minute(after) === minute(before) ? ` at ${minute(before)}` : ` between ${minute(after)} and ${minute(before)}`;
+  if (before) return ` before ${minute(before)}`;
+  return after ? ` after ${minute(after)}` : '';
+}
+
+// delivery says what of the event has arrived.
+export function delivery(e) {
+  const parts = e.pictures.filter((p) => p.meta.kind === 'clip'), shots = e.pictures.length - parts.length;
+  const size = bytes(e.pictures.reduce((n, p) => n + p.size, 0));
+  const words = [];
+  if (shots) words.push(count(shots, 'picture'));
+  if (parts.length) {
+    const end = parts.find((p) => p.meta.last);
+    const whole = end ? end.meta.part + 1 : 0;
+    words.push(whole ? (parts.length === whole ? `clip whole, ${count(whole, 'part')}` : `clip ${parts.length} of ${whole} parts`) : `clip, ${count(parts.length, 'part')} so far`);
+  }
+  return `${words.join(', ')} here, verified · ${size}`;
+}

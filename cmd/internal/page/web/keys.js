@@ -1,0 +1,35 @@
+// The keyboard: every key of the help, and nothing that a browser needs itself.
+
+import { byId } from './dom.js';
+
+export function keyboard(app) {
+  const live = () => {
+    if (app.big.open) app.big.dialog.close();
+    const tile = [...app.tiles.values()][0];
+    tile?.root.focus({ preventScroll: true });
+    scrollTo({ top: 0 });
+  };
+  const focused = () => [...app.tiles.values()].find((t) => t.root.contains(document.activeElement)) ?? [...app.tiles.values()][0];
+  const plain = {
+    l: live,
+    n: () => focused()?.question(),
+    b: () => { if (!byId('bench-button').hidden) app.bench.toggle(); },
+    '?': () => { if (!byId('help').open) byId('help').showModal(); },
+    ArrowUp: () => app.list.step(-1),
+    ArrowDown: () => app.list.step(1),
+    ' ': () => app.list.step(0),
+    Escape: () => { if (!byId('bench').hidden) app.bench.toggle(false); },
+  };
+  const big = { l: live, ArrowLeft: () => app.big.step(-1), ArrowRight: () => app.big.step(1), ' ': () => app.big.dialog.close() };
+  document.addEventListener('keydown', (e) => {
+    if (e.ctrlKey || e.altKey || e.metaKey || e.defaultPrevented) return;
+    const at = e.target;
+    if (at.closest?.('input, select, textarea')) return;
+    const press = at.closest?.('button, summary, a, [role="button"]');
+    if (press && (e.key === ' ' || e.key === 'Enter')) return; // its own keys
+    const act = (app.big.open ? big : byId('help').open ? {} : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    if (!act) return;
+    e.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,58 @@
+// The order in which records are opened: live pictures first, and of those only
+// the newest of a camera; everything else in the order in which it came. One
+// record at a time, with room between for the stream to be read.
+
+const most = 1500; // records that wait; more than the server's history holds
+
+export class Queue {
+  #live = new Map(); // camera: record
+  #rest = [];
+  #each;
+  #running = false;
+  #started = false;
+  #pause = new MessageChannel();
+
+  constructor(each) {
+    this.#each = each;
+    this.#pause.port1.onmessage = () => this.#turn();
+  }
+
+  get waiting() { return this.#live.size + this.#rest.length; }
+
+  add(record, live) {
+    if (live) this.#live.set(record.camera, record);
+    else this.#rest.push(record);
+    if (this.#rest.length > most) this.#rest.shift(); // the oldest: a gap that is asked for again
+    this.#wake();
+  }
+
+  // start lets records be opened; before, they wait.
+  start() {
+    this.#started = true;
+    this.#wake();
+  }
+
+  #wake() {
+    if (this.#running || !this.#started || !this.waiting) return;
+    this.#running = true;
+    this.#pause.port2.postMessage(0);
+  }
+
+  #turn() {
+    this.#running = false;
+    const next = this.#take();
+    try {
+      if (next) this.#each(next);
+    } finally {
+      this.#wake();
+    }
+  }
+
+  #take() {
+    for (const [camera, record] of this.#live) {
+      this.#live.delete(camera);
+      return record;
+    }
+    return this.#rest.shift();
+  }
+}

@@ -1,0 +1,197 @@
+// The tile of one camera: a verified picture while its verdict holds, or a card
+// that says why there is none. The verdict stands outside the picture, where no
+// picture can paint one.
+
+import { el, icon, setIcon, setText } from './dom.js';
+import { ago, clock, light, shortID } from './words.js';
+
+const askPatience = 12000; // how long an answer is waited for
+
+export class Tile {
+  state = 'waiting'; // waiting, live, ageing, stale, refused
+  shown = null; // the Verified on screen, null while there is none
+  last = null; // the newest Verified there ever was
+  refusal = null; // the newest refusal
+  proven = 0; // when a picture was last proven live
+  #asked = 0;
+  #answer = null; // what became of the last question, in words
+  #offline = '';
+  #turn = 0; // counts what arrived, so that a slow decode never beats what came later
+  #drop = null;
+
+  constructor(camera, { ask, change }) {
+    this.camera = camera;
+    this.change = change;
+    this.shield = icon('wait');
+    this.words = el('span', { class: 'words' }, 'Waiting');
+    this.glyph = icon('day', 'glyph');
+    this.lightWord = el('span', { class: 'hidden' });
+    this.chip = el('p', { class: 'chip' }, this.shield, this.words, this.glyph, this.lightWord);
+    this.name = el('h2', { class: 'name' });
+    this.img = el('img', { alt: '', draggable: 'false' });
+    this.card = el('div', { class: 'card' });
+    this.stage = el('div', { class: 'stage' }, this.img, this.card);
+    this.button = el('button', { type: 'button', class: 'ask', onclick: () => this.#ask(ask) }, 'Show me now');
+    this.note = el('p', { class: 'note' });
+    this.root = el('article', { class: 'tile', 'data-camera': camera, tabindex: '-1' },
+      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.button, this.note));
+    this.rename(shortID(camera));
+    this.#enter('waiting', Date.now());
+  }
+
+  rename(name) {
+    this.label = name;
+    setText(this.name, name);
+    this.root.setAttribute('aria-label', name);
+    this.button.setAttribute('aria-label', `Show me now: ${name}`);
+  }
+
+  // verified takes a live picture.
+  async verified(v) {
+    const turn = ++this.#turn;
+    this.last = v;
+    if (v.fresh) {
+      this.proven = Date.now();
+      if (this.#asked) this.#answer = `Proven live: it answered after ${((v.received - this.#asked) / 1000).toFixed(1)} s`;
+      this.#asked = 0;
+    }
+    let drop;
+    try {
+      drop = await v.draw(this.img);
+    } catch (err) {
+      if (turn === this.#turn) this.#answer = err.message;
+      return;
+    }
+    if (turn !== this.#turn) return; // something newer has taken the screen
+    this.#drop = drop;
+    this.shown = v;
+    const { width, height } = v.meta;
+    if (width > 0 && height > 0) this.root.style.setProperty('--shape', `${width} / ${height}`);
+    this.tick(Date.now());
+  }
+
+  // refused takes a refusal of something that claimed to be this camera's live
+  // picture. The picture goes at once.
+  refused(r) {
+    this.#turn++;
+    this.refusal = r;
+    this.#enter('refused', Date.now());
+  }
+
+  // offline tells why nothing can arrive, or '' when it can.
+  offline(why) {
+    this.#offline = why;
+    this.button.disabled = why !== '';
+    this.tick(Date.now());
+  }
+
+  asked(ok, text) {
+    if (ok) return;
+    this.#asked = 0;
+    this.#answer = text || 'The question could not be sent.';
+    this.tick(Date.now());
+  }
+
+  #ask(ask) {
+    this.#asked = Date.now();
+    this.#answer = null;
+    ask(this.camera);
+    this.tick(Date.now());
+  }
+
+  // question asks as the button would.
+  question() { if (!this.button.disabled) this.button.click(); }
+
+  // tick lets the picture age. Call it every second or so.
+  tick(now) {
+    if (this.state === 'refused' && (!this.shown || this.refusal.received >= this.shown.received)) {
+      setText(this.words, `Refused ${ago(now - this.refusal.received)}`);
+    } else if (this.shown && now >= this.shown.until) {
+      this.#enter('stale', now);
+    } else if (this.shown) {
+      this.#age(now);
+    }
+    this.#notes(now);
+  }
+
+  #age(now) {
+    const v = this.shown, from = Math.min(v.taken, v.received);
+    const part = (now - from) / Math.max(1, v.until - from);
+    const next = part > 0.4 && now - from > 2500 ? 'ageing' : 'live';
+    this.img.style.setProperty('--dim', next === 'live' ? '1' : Math.max(0.35, 1.25 - part).toFixed(2));
+    if (this.state !== next) this.#enter(next, now);
+    const proven = v.fresh;
+    setIcon(this.shield, proven ? 'live' : 'yours');
+    setText(this.words, `${proven ? 'Proven live' : 'Yours'}, ${ago(now - v.taken)}`);
+  }
+
+  #notes(now) {
+    if (this.#asked && now - this.#asked > askPatience) {
+      this.#asked = 0;
+      this.#answer = `No answer in ${askPatience / 1000} s. The camera may be off or out of reach.`;
+    }
+    this.button.classList.toggle('busy', this.#asked > 0);
+    setText(this.note, this.#asked ? 'Asking the camera…' : this.#answer ?? '');
+  }
+
+  #enter(state, now) {
+    const before = this.state;
+    this.state = state;
+    this.root.dataset.state = state;
+    const pictured = state === 'live' || state === 'ageing';
+    if (!pictured) this.#takeAway();
+    this.img.hidden = !pictured;
+    this.card.hidden = pictured;
+    this.#showLight(pictured ? this.shown.meta.light : '');
+    if (pictured) this.img.alt = `${this.label}, verified, ${light(this.shown.meta.light) || 'light unknown'}`;
+    else this.card.replaceChildren(...this[`${state}Card`](now));
+    if (before !== state) this.change(this, before);
+  }
+
+  #takeAway() {
+    this.#drop?.();
+    this.#drop = null;
+    this.shown = null;
+    this.img.removeAttribute('src');
+    this.img.alt = '';
+  }
+
+  #showLight(l) {
+    const known = light(l) !== '';
+    this.glyph.toggleAttribute('hidden', !known);
+    if (known) setIcon(this.glyph, l);
+    setText(this.lightWord, known ? `, ${light(l)}` : '');
+  }
+
+  waitingCard() {
+    setIcon(this.shield, 'wait');
+    setText(this.words, 'Waiting');
+    return [icon('camera'), el('p', { class: 'what' }, 'Waiting for the first picture')];
+  }
+
+  staleCard() {
+    setIcon(this.shield, 'old');
+    setText(this.words, 'No fresh picture');
+    return [icon('old'), el('p', { class: 'what' }, `No fresh picture since ${clock(this.last.taken)}`),
+      el('p', { class: 'done' }, this.#offline || 'The last one ran out and was taken away.')];
+  }
+
+  refusedCard() {
+    setIcon(this.shield, 'refused');
+    setText(this.words, 'Refused');
+    return refusalWords(this.refusal);
+  }
+}
+
+// refusalWords says a refusal: what is wrong, what was done, and on demand
+// which check it was.
+export function refusalWords(r) {
+  const rows = [['Reason', r.reason], ['Arrived as', `${r.kind} of ${shortID(r.camera)}`], ['At', clock(r.received)], ['Check', r.detail]];
+  return [
+    icon('refused'),
+    el('p', { class: 'what' }, r.person),
+    el('p', { class: 'done' }, r.alarm ? 'It was not shown. Two genuine seals contradict each other: this camera may have been copied or set back.' : 'It was not shown.'),
+    el('details', {}, el('summary', {}, 'Details'),
+      el('dl', {}, ...rows.filter(([, v]) => v).flatMap(([k, v]) => [el('dt', {}, k), el('dd', {}, v)]))),
+  ];
+}

@@ -1,0 +1,132 @@
+// The only way from bytes to something a person sees. A Verified comes out of
+// the opener's worker and from nowhere else; only a Verified can be drawn. There
+// is no function in this page that takes an address or plain bytes and shows
+// them.
+
+const proof = Symbol('opened by the worker');
+
+// what may become an <img>: anything else is verified, but not drawn.
+const drawable = new Set(['image/jpeg', 'image/png', 'image/webp']);
+
+export class Verified {
+  #media;
+
+  constructor(given, m) {
+    if (given !== proof) throw new TypeError('a Verified is made by the opener alone');
+    this.#media = m.media;
+    this.camera = m.camera; // what the picture is of: checked, and pinned by the screen
+    this.meta = m.meta; // everything the camera said about it
+    this.fresh = m.fresh; // it echoes a question of this browser
+    this.received = m.received;
+    this.history = m.history;
+    this.hash = m.hash; // SHA-256 of the sealed bytes, hex
+    Object.freeze(this);
+  }
+
+  get drawable() { return drawable.has(this.meta.media) && this.#media.byteLength > 0; }
+  get size() { return this.#media.byteLength; }
+
+  // taken is the best knowledge of when: the camera's word where it has a
+  // clock, else when it was received.
+  get taken() { return this.meta.clock !== 'none' && this.meta.taken ? this.meta.taken : this.received; }
+
+  // until is when a live picture stops being now.
+  get until() { return this.meta.expires || this.received + 10000; }
+
+  // draw shows the picture in img once it is decoded, without flicker, and
+  // returns a function that takes it away again. The object's address lives
+  // no longer than the picture.
+  async draw(img) {
+    if (!this.drawable) throw new TypeError(`${this.meta.media} is not drawn`);
+    const url = URL.createObjectURL(new Blob([this.#media], { type: this.meta.media }));
+    const before = img.src;
+    try {
+      const probe = new Image();
+      probe.src = url;
+      await probe.decode();
+      img.src = url;
+      await img.decode();
+    } catch {
+      if (img.src === url) img.removeAttribute('src');
+      URL.revokeObjectURL(url);
+      throw new Error('The picture is verified, but this browser cannot decode it.');
+    }
+    if (before.startsWith('blob:') && before !== url) URL.revokeObjectURL(before);
+    return () => {
+      if (img.src === url) img.removeAttribute('src');
+      URL.revokeObjectURL(url);
+    };
+  }
+
+  // thumbnail draws the picture small into canvas, cut to its shape.
+  async thumbnail(canvas) {
+    if (!this.drawable) return;
+    const { width: w, height: h } = canvas;
+    const bitmap = await createImageBitmap(new Blob([this.#media], { type: this.meta.media }));
+    try {
+      const scale = Math.max(w / bitmap.width, h / bitmap.height);
+      const cw = w / scale, ch = h / scale;
+      const c = canvas.getContext('2d');
+      c.imageSmoothingQuality = 'high';
+      c.drawImage(bitmap, (bitmap.width - cw) / 2, (bitmap.height - ch) / 2, cw, ch, 0, 0, w, h);
+    } finally {
+      bitmap.close();
+    }
+  }
+
+  // save hands the picture to the browser as a download.
+  save(name) {
+    const url = URL.createObjectURL(new Blob([this.#media], { type: this.meta.media }));
+    const a = document.createElement('a');
+    a.href = url;
+    a.download = name;
+    a.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
+}
+
+// Opener is the page's end of the worker that holds the key. It tells what
+// happened by events: see worker.js for their names and fields.
+export class Opener extends EventTarget {
+  #worker;
+
+  constructor() {
+    super();
+    this.#worker = new Worker(workerAddress(), { type: 'module', name: 'opener' });
+    this.#worker.addEventListener('message', ({ data }) => this.#heard(data));
+    this.#worker.addEventListener('error', (e) => this.#tell('failed', { text: e.message || 'The checker could not be started.' }));
+  }
+
+  #heard(data) {
+    const { type, ...rest } = data;
+    this.#tell(type, type === 'verified' ? new Verified(proof, rest) : rest);
+  }
+
+  #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+
+  on(type, each) { this.addEventListener(type, (e) => each(e.detail)); }
+
+  // key hands over the household's key, from the address or from nowhere.
+  key(fragment) { this.#worker.postMessage({ type: 'key', ...fragment }); }
+
+  // ask asks a camera for a picture that only it can make, and only now.
+  ask(camera) { this.#worker.postMessage({ type: 'ask', camera }); }
+
+  // bench sets a switch of the bench.
+  bench(what, on) { this.#worker.postMessage({ type: 'bench', what, on }); }
+
+  forget() { this.#worker.postMessage({ type: 'forget' }); }
+}
+
+// The one string of this page that is allowed to become code.
+function workerAddress() {
+  const name = 'worker.js';
+  if (!globalThis.trustedTypes) return name;
+  const policy = trustedTypes.createPolicy('sealcam', {
+    createScriptURL(s) {
+      if (s !== name) throw new TypeError('not a script of this page');
+      return s;
+    },
+  });
+  return policy.createScriptURL(name);
+}

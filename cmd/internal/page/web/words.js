@@ -1,0 +1,70 @@
+// How times, lengths and counts are said. Pure functions; times are
+// milliseconds since 1970 unless the name says otherwise.
+
+const time = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const short = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const date = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long' });
+
+// clock says "02:14:07", minute says "02:14".
+export const clock = (t) => time.format(t);
+export const minute = (t) => short.format(t);
+
+// ago says how long ago something was, tenths only where they mean something.
+// A camera whose clock runs ahead is "now", never in the future.
+export function ago(ms) {
+  const s = Math.max(0, ms) / 1000;
+  if (s < 9.95) return `${s.toFixed(1)} s ago`;
+  if (s < 60) return `${Math.floor(s)} s ago`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+  return count(Math.floor(s / 86400), 'day') + ' ago';
+}
+
+// length says how long something lasted.
+export function length(ms) {
+  const s = Math.round(ms / 1000);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return s % 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${s / 60} min`;
+  const m = Math.round(s / 60);
+  return m % 60 ? `${Math.floor(m / 60)} h ${m % 60} min` : `${m / 60} h`;
+}
+
+// count says "1 picture", "3 pictures".
+export const count = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
+
+// list says "a", "a and b", "a, b and c".
+export function list(names) {
+  if (names.length < 2) return names.join('');
+  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+}
+
+// bytes says a size.
+export function bytes(n) {
+  if (n < 1000) return `${Math.round(n)} B`;
+  if (n < 1e6) return `${(n / 1e3).toFixed(n < 1e4 ? 1 : 0)} kB`;
+  if (n < 1e9) return `${(n / 1e6).toFixed(n < 1e7 ? 1 : 0)} MB`;
+  return `${(n / 1e9).toFixed(1)} GB`;
+}
+
+// startOfDay is the local midnight at or before t.
+export function startOfDay(t) {
+  const d = new Date(t);
+  d.setHours(0, 0, 0, 0);
+  return d.getTime();
+}
+
+// day says "Today", "Yesterday" or the date.
+export function day(t, now) {
+  const start = startOfDay(t), today = startOfDay(now);
+  if (start === today) return 'Today';
+  if (start === startOfDay(today - 1)) return 'Yesterday';
+  return date.format(t);
+}
+
+// shortID says enough of an id to tell two apart.
+export const shortID = (id) => (id ? `${id.slice(0, 4)}…${id.slice(-4)}` : 'unknown');
+
+// The causes and the light of a picture, as a person says them.
+export const cause = (c) => ({ motion: 'Motion', request: 'You asked', period: 'Every so often' })[c] ?? 'Picture';
+export const causeIcon = (c) => ({ motion: 'motion', request: 'asked', period: 'period' })[c] ?? 'camera';
+export const light = (l) => ({ day: 'day', night: 'night', switching: 'light is changing' })[l] ?? '';
