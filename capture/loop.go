@@ -168,6 +168,7 @@ func (r *run) connection(parent context.Context) (frames uint64, err error) {
 		lost := uint64(0)
 		if frames > 0 && f.Seq > last {
 			lost = f.Seq - last - 1
+			lost -= min(lost, r.bad) // those are counted as bad
 		}
 		last = f.Seq
 		frames, r.bad = frames+1, 0

@@ -155,7 +155,8 @@ func TestLoopHoldsRawFramesAgainstTheirFormat(t *testing.T) {
 func TestLoopCountsGapsButNotAcrossReopening(t *testing.T) {
 	g := capturetest.JPEG(32, 16, 1)
 	at := func(seq uint64) capturetest.Step { return capturetest.Step{Data: g, Seq: seq} }
-	first := &capturetest.Camera{Delivers: small, End: capture.ErrGone, Steps: []capturetest.Step{at(4), at(5), at(8), at(9)}}
+	first := &capturetest.Camera{Delivers: small, End: capture.ErrGone, Steps: []capturetest.Step{at(4), at(5), at(8),
+		{Err: &capture.BadFrame{Reason: "flagged"}}, {Err: &capture.BadFrame{Reason: "flagged"}}, at(11)}}
 	second := &capturetest.Camera{Delivers: small, Steps: []capturetest.Step{at(100), at(102)}}
 	synctest.Test(t, func(t *testing.T) {
 		l := capture.Loop{Open: opens(first, second)}
