@@ -35,8 +35,8 @@ const (
 	MaxRoster  = 256 << 10 // bytes of a signed roster
 	MaxCommand = 4 << 10   // bytes of a signed command
 	MaxHello   = 8 << 10   // bytes of a signed hello
-	MaxProof   = 16 << 10  // bytes of a proof
-	MaxState   = 4 << 20   // bytes of an Opener's state
+	MaxProof   = 12 << 10  // bytes of a proof
+	MaxState   = 8 << 20   // bytes of an Opener's state
 
 	MaxViewers = 64  // viewers of a roster
 	MaxCameras = 256 // cameras of a roster, and again as many revoked

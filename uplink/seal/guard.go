@@ -42,6 +42,9 @@ func NewGuard(camera CameraID, roster *Roster, state []byte) (*Guard, error) {
 	if roster == nil {
 		return nil, fmt.Errorf("seal: a guard needs a roster: a camera that nobody has claimed takes no commands")
 	}
+	if !roster.opened() {
+		return nil, errNotOpened
+	}
 	g := &Guard{camera: camera, roster: roster}
 	if len(state) == 0 {
 		return g, nil

@@ -64,7 +64,7 @@ func OpenHello(b []byte) (*Hello, error) {
 		return nil, refuseErr(Malformed, "hello", err)
 	}
 	var c helloClaims
-	if err := decode(e.payload, &c); err != nil {
+	if err := decodeClaims(e.payload, &c); err != nil {
 		return nil, refuseErr(Malformed, "hello", err)
 	}
 	if err := c.check(); err != nil {
@@ -141,9 +141,6 @@ func (h *Hello) claims() (*helloClaims, error) {
 }
 
 func (c *helloClaims) check() error {
-	if c.Version != Version {
-		return fmt.Errorf("format version %d: this program knows version %d, a newer one may know more", c.Version, Version)
-	}
 	if _, err := parseID(c.Issuer); err != nil {
 		return fmt.Errorf("iss: %w", err)
 	}

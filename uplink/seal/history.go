@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 )
 
@@ -30,15 +31,19 @@ func (h *history) check(s Stream, p position) error {
 // older than one seen of the same boot. A will proves nothing more: a broker can
 // publish the present one at any time, as it can cut the camera off.
 func (h *history) checkWill(p position) *Refusal {
+	for _, w := range h.wills {
+		if p.hash == w.hash {
+			r := refuse(Replayed, "this will again")
+			r.Duplicate = true
+			return r
+		}
+		if p.boot == w.boot && p.seq < w.seq {
+			return refuse(Replayed, "will %d, but %d was seen", p.seq, w.seq)
+		}
+	}
 	switch {
-	case p.hash == h.will.hash:
-		r := refuse(Replayed, "this will again")
-		r.Duplicate = true
-		return r
 	case slices.Contains(h.durable.boots, p.boot), slices.Contains(h.live.boots, p.boot):
 		return refuse(Replayed, "will of boot %x, which is over", p.boot[:4])
-	case p.boot == h.will.boot && p.seq < h.will.seq:
-		return refuse(Replayed, "will %d, but %d was seen", p.seq, h.will.seq)
 	}
 	return nil
 }
@@ -62,7 +67,10 @@ func (o *Opener) record(v *Verified, p position) {
 	case Live:
 		h.live.recordLive(p)
 	case Will:
-		h.will = p
+		if len(h.wills) == maxWills {
+			h.wills = slices.Delete(h.wills, 0, 1)
+		}
+		h.wills = append(h.wills, p)
 	}
 }
 
@@ -73,7 +81,7 @@ func (o *Opener) forget() {
 	if len(o.cameras) < 2*MaxCameras {
 		return
 	}
-	for id := range o.cameras {
+	for _, id := range slices.Sorted(maps.Keys(o.cameras)) {
 		if _, ok := o.config.Roster.Camera(id); !ok {
 			delete(o.cameras, id)
 			return

@@ -144,12 +144,17 @@ func newCOSEKey(spki []byte) (coseKey, error) {
 // parse returns the key and its SubjectPublicKeyInfo.
 func (k coseKey) parse() (*ecdsa.PublicKey, []byte, error) {
 	if k.Kty != 2 || k.Crv != 1 || len(k.X) != 32 || len(k.Y) != 32 {
-		return nil, nil, ErrKey
+		return nil, nil, errPoint
 	}
 	spki := append(append([]byte(spkiP256), k.X...), k.Y...)
 	pub, err := ParsePublicKey(spki)
-	return pub, spki, err
+	if err != nil {
+		return nil, nil, errPoint
+	}
+	return pub, spki, nil
 }
+
+var errPoint = errors.New("not a COSE_Key with the two coordinates of a point on P-256, and nothing else")
 
 // confirmation is the CWT claim cnf with a COSE_Key (RFC 8747).
 type confirmation struct {

@@ -9,6 +9,7 @@ import (
 const (
 	maxRecent = 32 // hashes of the newest messages, to tell a second copy from a contradiction
 	maxBoots  = 16 // boot ids before the present one
+	maxWills  = 16
 )
 
 // position is where a message stands, from its visible claims.

@@ -55,8 +55,8 @@ type Meta struct {
 	Stream Stream
 	// Seq counts Durable messages from 1 without a hole, over reboots and
 	// power cuts. For Live it must only rise, over reboots too (boot count << 32
-	// plus a counter does). For Will it may be anything, also 0; of one boot a
-	// lower one is refused.
+	// plus a counter does). For Will it may be anything, also 0, but may not fall
+	// within one boot.
 	Seq uint64
 	// Prev is the Sealed.Hash of the Durable message before; zero when Seq is 1,
 	// or when the camera has lost its memory of it.
@@ -109,6 +109,17 @@ type Box struct {
 type Range struct {
 	_           struct{} `cbor:",toarray"`
 	First, Last uint64
+}
+
+// truncate brings times to the precision in which they travel.
+func (m *Meta) truncate() {
+	if !m.Taken.IsZero() {
+		m.Taken = time.UnixMicro(m.Taken.UnixMicro()).UTC()
+	}
+	if !m.Expires.IsZero() {
+		m.Expires = time.Unix(m.Expires.Unix(), 0).UTC()
+	}
+	m.Mono = m.Mono.Truncate(time.Microsecond)
 }
 
 func (m *Meta) check(mediaSize int) error {

@@ -49,7 +49,7 @@ type Opener struct {
 // history is what an Opener remembers of one camera.
 type history struct {
 	durable, live ledger
-	will          position
+	wills         []position // the newest, at most maxWills, in the order they came
 }
 
 type ask struct {
@@ -81,8 +81,11 @@ func NewOpener(c OpenerConfig) (*Opener, error) {
 }
 
 // SetRoster replaces the roster by one that may follow it. The present one
-// again is no error. The error is a *Refusal.
+// again is no error. The error is a *Refusal, or a mistake in the program.
 func (o *Opener) SetRoster(r *Roster) error {
+	if !r.opened() {
+		return errNotOpened
+	}
 	if r.Household != o.config.Household {
 		return refuse(NotForYou, "roster of household %s, not %.60s", r.Household, o.config.Household)
 	}
@@ -198,7 +201,7 @@ func (o *Opener) decrypt(m *message) (*Verified, error) {
 	}
 	return &Verified{
 		camera: CameraID(m.claims.Issuer), meta: meta, media: media, hash: m.hash,
-		seal: bytes.Clone(m.seal), hidden: hidden, behind: meta.Roster < o.config.Roster.Version,
+		seal: bytes.Clone(m.seal), hidden: hidden, lag: int64(o.config.Roster.Version) - int64(meta.Roster),
 	}, nil
 }
 

@@ -68,7 +68,7 @@ func openSeal(sealed []byte) (v visibleClaims, err error) {
 	if err != nil {
 		return v, refuseErr(Malformed, "seal", err)
 	}
-	if err := decode(e.payload, &v); err != nil {
+	if err := decodeClaims(e.payload, &v); err != nil {
 		return v, refuseErr(Malformed, "visible claims", err)
 	}
 	if err := v.check(); err != nil {

@@ -38,7 +38,7 @@ func (v *Verified) Proof() []byte {
 // CheckProof checks media against a proof. The error is a *Refusal: Malformed,
 // BrokenSeal or WrongCamera.
 func CheckProof(proof, media []byte) (*Proven, error) {
-	if len(proof) > MaxProof+maxSeal || len(media) > MaxSealed {
+	if len(proof) > MaxProof || len(media) > MaxSealed {
 		return nil, refuse(Malformed, "proof of %d bytes for media of %d bytes: too large", len(proof), len(media))
 	}
 	var c proofClaims

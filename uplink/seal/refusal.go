@@ -3,6 +3,8 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // Reason says in one word why something was refused. The set is closed.
@@ -65,8 +67,25 @@ func (r *Refusal) Error() string {
 	if r.Err != nil {
 		s += ": " + r.Err.Error()
 	}
+	return printable(s)
+}
+
+// printable makes s safe for a terminal and a log: errors of libraries may quote
+// what they were given, and that is a stranger's.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) > maxError {
+		s = strings.ToValidUTF8(s[:maxError], "") + "..."
+	}
 	return s
 }
+
+const maxError = 400 // bytes of an error's text
 
 // Unwrap returns the cause.
 func (r *Refusal) Unwrap() error { return r.Err }

@@ -13,8 +13,8 @@ import (
 
 // Room in a message for what is not media.
 const (
-	maxSeal   = 2 << 10  // COSE_Sign1 of a seal; it has about 620 bytes
-	maxHidden = 16 << 10 // hidden claims
+	maxSeal   = 1 << 10 // COSE_Sign1 of a seal; the longest possible has under 600
+	maxHidden = 8 << 10 // hidden claims; typically 200 bytes, the longest possible have under 6,000
 	// maxAge is the age header for MaxViewers: 1,600 bytes a stanza, and some.
 	maxAge = MaxViewers*1700 + 256
 )
@@ -81,6 +81,9 @@ func (s *Sealer) SetRoster(r *Roster) error {
 	if r == nil {
 		return errors.New("seal: no roster: a camera that nobody has claimed seals nothing")
 	}
+	if !r.opened() {
+		return errNotOpened
+	}
 	if err := r.Follows(s.config.Roster); err != nil {
 		var f *Refusal
 		if errors.As(err, &f) && f.Duplicate {
@@ -112,6 +115,7 @@ func (s *Sealer) SetRoster(r *Roster) error {
 func (s *Sealer) Seal(m Meta, media []byte) (Sealed, error) {
 	m.Boot, m.Roster = s.config.Boot, s.config.Roster.Version
 	m.Firmware, m.FirmwareHash = s.config.Firmware, s.config.FirmwareHash
+	m.truncate()
 	if err := m.check(len(media)); err != nil {
 		return Sealed{}, fmt.Errorf("seal: %w", err)
 	}

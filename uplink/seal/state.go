@@ -28,7 +28,7 @@ type cameraState struct {
 	ID      string
 	Durable ledgerState
 	Live    ledgerState
-	Will    positionState
+	Wills   []positionState
 }
 
 type ledgerState struct {
@@ -69,9 +69,11 @@ type markState struct {
 func (o *Opener) State() []byte {
 	s := stateClaims{Version: stateVersion, Roster: o.roster.version, Digest: o.roster.digest, Counter: o.counter, Cameras: []cameraState{}}
 	for id, h := range o.cameras {
-		s.Cameras = append(s.Cameras, cameraState{
-			ID: string(id), Durable: h.durable.state(), Live: h.live.state(), Will: h.will.state(),
-		})
+		c := cameraState{ID: string(id), Durable: h.durable.state(), Live: h.live.state(), Wills: []positionState{}}
+		for _, w := range h.wills {
+			c.Wills = append(c.Wills, w.state())
+		}
+		s.Cameras = append(s.Cameras, c)
 	}
 	slices.SortFunc(s.Cameras, func(a, b cameraState) int { return compareIDs(CameraID(a.ID), CameraID(b.ID)) })
 	b, err := encode(s)
@@ -96,8 +98,11 @@ func (o *Opener) restore(b []byte) error {
 		if _, err := ParseCameraID(c.ID); err != nil || i > 0 && s.Cameras[i-1].ID >= c.ID || len(s.Cameras) > 2*MaxCameras {
 			return fmt.Errorf("%w (camera %d)", ErrState, i)
 		}
-		h := &history{durable: c.Durable.ledger(), live: c.Live.ledger(), will: c.Will.position()}
-		if !h.durable.valid() || !h.live.valid() || len(h.live.gaps) != 0 {
+		h := &history{durable: c.Durable.ledger(), live: c.Live.ledger()}
+		for _, w := range c.Wills {
+			h.wills = append(h.wills, w.position())
+		}
+		if !h.durable.valid() || !h.live.valid() || len(h.live.gaps) != 0 || len(h.wills) > maxWills {
 			return fmt.Errorf("%w (camera %s)", ErrState, c.ID)
 		}
 		o.cameras[CameraID(c.ID)] = h

@@ -17,7 +17,7 @@ type Verified struct {
 	hidden []byte
 	fresh  bool
 	late   bool
-	behind bool
+	lag    int64 // version of the Opener's roster less that of the seal's
 	gap    *Gap
 }
 
@@ -51,7 +51,11 @@ func (v *Verified) Late() bool { return v.late }
 // RosterBehind reports whether the camera sealed under an older roster than the
 // Opener has. Just after a change that is normal; if it lasts, somebody keeps
 // the camera from the new roster, and whoever was removed can still open.
-func (v *Verified) RosterBehind() bool { return v.behind }
+func (v *Verified) RosterBehind() bool { return v.lag > 0 }
+
+// RosterAhead reports whether the camera sealed under a newer roster than the
+// Opener has: ask for it, somebody may be keeping it from you.
+func (v *Verified) RosterAhead() bool { return v.lag < 0 }
 
 // Gap returns the gap that this message made known, or nil.
 func (v *Verified) Gap() *Gap { return v.gap }

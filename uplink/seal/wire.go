@@ -14,7 +14,7 @@ import (
 // decoder might overlook (a longer integer, another key order, null for
 // absent, a float for an integer) is still refused.
 
-var errEncoding = errors.New("not the one deterministic encoding")
+var errEncoding = errors.New("not the one deterministic encoding, or a claim is missing")
 
 func encMode() cbor.EncMode {
 	m, err := cbor.CoreDetEncOptions().EncMode()
@@ -24,26 +24,22 @@ func encMode() cbor.EncMode {
 	return m
 }
 
-func decMode() cbor.DecMode {
-	m, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		MaxNestedLevels:   8,
-		MaxArrayElements:  2 * MaxCameras,
-		MaxMapPairs:       64,
-	}.DecMode()
+func decMode(o cbor.DecOptions) cbor.DecMode {
+	o.DupMapKey = cbor.DupMapKeyEnforcedAPF
+	o.IndefLength = cbor.IndefLengthForbidden
+	o.MaxNestedLevels, o.MaxArrayElements, o.MaxMapPairs = 8, 2*MaxCameras, 64
+	m, err := o.DecMode()
 	if err != nil {
 		panic("seal: " + err.Error()) // options are constant
 	}
 	return m
 }
 
-// Built once: both are immutable and safe for concurrent use.
+// Built once: all are immutable and safe for concurrent use.
 var (
 	enc = encMode()
-	dec = decMode()
+	dec = decMode(cbor.DecOptions{TagsMd: cbor.TagsForbidden, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField})
+	lax = decMode(cbor.DecOptions{}) // for the first look: tags and unknown claims pass
 )
 
 func encode(v any) ([]byte, error) { return enc.Marshal(v) }
@@ -64,6 +60,24 @@ func decode(b []byte, v any) error {
 	return nil
 }
 
+// decodeClaims is decode for signed claims. A later version of the format is
+// told as such, whatever else is new about it.
+func decodeClaims(b []byte, v any) error {
+	var c struct {
+		Version uint64 `cbor:"-65537,keyasint"`
+	}
+	if err := lax.Unmarshal(b, &c); err == nil && c.Version > Version {
+		return fmt.Errorf("format version %d, this program knows %d: a newer program may open it", c.Version, uint64(Version))
+	}
+	if err := decode(b, v); err != nil {
+		return err
+	}
+	if c.Version != Version {
+		return errors.New("no format version")
+	}
+	return nil
+}
+
 // A sealed message, and what is encrypted in it, are pairs: a CBOR array of
 // one small item and one byte string. The byte string may be megabytes, so
 // pairs are taken apart in place instead of by the decoder.
@@ -78,7 +92,7 @@ func splitPair(b []byte, maxFirst int) (first, second []byte, err error) {
 	}
 	b = b[1:]
 	var raw cbor.RawMessage
-	rest, err := pairMode.UnmarshalFirst(b[:min(len(b), maxFirst)], &raw)
+	rest, err := lax.UnmarshalFirst(b[:min(len(b), maxFirst)], &raw)
 	if err != nil {
 		return nil, nil, fmt.Errorf("first item: %w", err)
 	}
@@ -93,16 +107,6 @@ func splitPair(b []byte, maxFirst int) (first, second []byte, err error) {
 	}
 	return first, b[head:], nil
 }
-
-// pairMode reads the first item of a pair, which may carry the tag of
-// COSE_Sign1; its content is decoded strictly later.
-var pairMode = func() cbor.DecMode {
-	m, err := cbor.DecOptions{IndefLength: cbor.IndefLengthForbidden, MaxNestedLevels: 8, MaxArrayElements: 2 * MaxCameras, MaxMapPairs: 64}.DecMode()
-	if err != nil {
-		panic("seal: " + err.Error())
-	}
-	return m
-}()
 
 // bytesHead reads the head of a byte string: its size, and the length of the
 // head, which must be the shortest possible.

@@ -1,0 +1,81 @@
+package seal_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/cryptotest"
+
+	"github.com/sealcam/sealcam/uplink/seal/sealtest"
+)
+
+const vectorDir = "testdata/vectors"
+
+var update = flag.Bool("update", false, "write "+vectorDir+" anew")
+
+func allCases() []vcase {
+	return slices.Concat(goodCases(), formCases(), claimCases(), hiddenCases(), sealCases(), orderCases(), timeCases(), rosterCases(), commandCases(), otherCases())
+}
+
+// TestVectorsMade makes every vector anew and runs it, so that what is published
+// can be published again. With -update it is written.
+func TestVectorsMade(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 1)
+	c := newCast(t)
+	var names []string
+	for i, k := range allCases() {
+		cryptotest.SetGlobalRandom(t, uint64(i)) // so that no vector depends on the ones before
+		v := c.vector(k)
+		if err := v.Run(); err != nil {
+			t.Errorf("%s: %v", k.name, err)
+		}
+		file, err := v.Format()
+		ok(t, err)
+		if *update {
+			ok(t, os.WriteFile(filepath.Join(vectorDir, k.name), file, 0o644))
+		}
+		names = append(names, k.name)
+	}
+	slices.Sort(names)
+	if same := slices.Compact(slices.Clone(names)); len(same) != len(names) {
+		t.Errorf("a name is used twice")
+	}
+	if published := vectorNames(t); !slices.Equal(names, published) {
+		t.Errorf("published vectors are not those of the generator (run go test ./uplink/seal -update, and delete what is too much)\n have %q\n want %q", published, names)
+	}
+}
+
+// TestVectors runs what is published.
+func TestVectors(t *testing.T) {
+	names := vectorNames(t)
+	if len(names) < 60 {
+		t.Fatalf("%d vectors", len(names))
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			file, err := os.ReadFile(filepath.Join(vectorDir, name))
+			ok(t, err)
+			v, err := sealtest.Parse(file)
+			ok(t, err)
+			if err := v.Run(); err != nil {
+				t.Errorf("%v\ncomment: %s", err, v.Comment)
+			}
+		})
+	}
+}
+
+func vectorNames(t testing.TB) []string {
+	entries, err := os.ReadDir(vectorDir)
+	ok(t, err)
+	var names []string
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".md") {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
