@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,8 +108,21 @@ func TestBoard(t *testing.T) {
 			}
 		})
 		t.Run("degrades its network", func(t *testing.T) {
-			m.must(t, "guest", "netem", "eth0", "delay=300ms", "loss=20%")
+			m.must(t, "guest", "netem", "eth0", "delay=300ms")
+			out := m.must(t, "ping", "-c", "2", Host)
+			found := regexp.MustCompile(`time=([0-9.]+) ms`).FindStringSubmatch(out)
+			if found == nil {
+				t.Fatalf("ping says nothing of time:\n%s", out)
+			}
+			if ms, err := strconv.ParseFloat(found[1], 64); err != nil || ms < 300 {
+				t.Errorf("a ping takes %s ms with 300 ms delay", found[1])
+			}
+			m.must(t, "guest", "netem", "eth0", "loss=100%")
+			if r, err := m.Run(ctx, "ping", "-c", "1", "-W", "1", Host); err != nil || r.Exit == 0 {
+				t.Errorf("ping at 100%% loss: %+v, %v", r, err)
+			}
 			m.must(t, "guest", "netem", "eth0")
+			m.must(t, "ping", "-c", "1", Host)
 		})
 		t.Run("feels its button", func(t *testing.T) {
 			if _, err := m.Monitor("system_powerdown"); err != nil {
