@@ -117,8 +117,7 @@ func (a *avi) frame(size uint32, f *capture.Frame) error {
 // nextLeft reads on as if the file were JPEGs one behind the other.
 func (a *avi) nextLeft(f *capture.Frame) error {
 	data, err := a.left.Next()
-	var bad mjpeg.Error
-	if errors.As(err, &bad) {
+	if bad, ok := err.(mjpeg.Error); ok {
 		return a.bad(string(bad), bad)
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
-	"image/color"
 
 	"github.com/sealcam/sealcam/capture"
 )
@@ -71,8 +70,8 @@ func greyRow(dst []uint8, row []byte, bytes int, p *[256]uint8) {
 	}
 }
 
-// grey is the brightness of a blue, green, red triple.
+// grey is the brightness of a blue, green, red triple, as image/color has it.
 func grey(bgr []byte) uint8 {
-	y, _, _ := color.RGBToYCbCr(bgr[2], bgr[1], bgr[0])
-	return y
+	r, g, b := uint32(bgr[2])*0x101, uint32(bgr[1])*0x101, uint32(bgr[0])*0x101
+	return uint8((19595*r + 38470*g + 7471*b + 1<<15) >> 24)
 }

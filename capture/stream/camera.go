@@ -44,9 +44,8 @@ func (c *camera) lead(ctx context.Context) error {
 		if err == nil && c.first.Format.Pixel == 0 {
 			err = c.learn()
 		}
-		var bad *capture.BadFrame
 		switch {
-		case errors.As(err, &bad):
+		case err != nil && isBad(err):
 			c.bad = append(c.bad, err)
 			continue
 		case err == io.EOF:
@@ -141,8 +140,7 @@ func (c *camera) read(ctx context.Context, f *capture.Frame) error {
 		*f = capture.Frame{}
 		err = c.src.next(ctx, f)
 	}
-	var bad *capture.BadFrame
-	if err != nil && !errors.As(err, &bad) {
+	if err != nil && !isBad(err) {
 		return err
 	}
 	f.Seq = c.seq
@@ -154,6 +152,13 @@ func (c *camera) read(ctx context.Context, f *capture.Frame) error {
 	f.Mono += c.base
 	c.last = f.Mono
 	return nil
+}
+
+// isBad reports whether err is of one frame alone. It is a function of its own
+// because errors.As takes an allocation, which good frames do without.
+func isBad(err error) bool {
+	var bad *capture.BadFrame
+	return errors.As(err, &bad)
 }
 
 // again begins the next pass, whose frames go on where this one's ended. A

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -20,8 +19,7 @@ type jpegs struct {
 func (j *jpegs) next(ctx context.Context, f *capture.Frame) error {
 	j.in.use(ctx)
 	data, err := j.split.Next()
-	var bad mjpeg.Error
-	if errors.As(err, &bad) {
+	if bad, ok := err.(mjpeg.Error); ok {
 		j.n++
 		return &capture.BadFrame{Reason: string(bad), Err: bad}
 	}
