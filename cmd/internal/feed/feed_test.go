@@ -182,7 +182,7 @@ func TestBackOffStartsOver(t *testing.T) {
 	for _, c := range []struct {
 		lasts time.Duration
 		want  time.Duration // pause before the sixth attempt
-	}{{time.Minute, time.Second}, {0, 16 * time.Second}} {
+	}{{time.Minute, time.Second}, {time.Second, 16 * time.Second}, {0, 16 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			var lost time.Duration
 			b, d := newBroker(t, 0.9999999999, nil, nil)
@@ -286,7 +286,9 @@ func TestSend(t *testing.T) {
 			t.Errorf("without an answer: %v", err)
 		}
 		go func() { time.Sleep(time.Second); conn.lose(mqtt.ErrLost) }()
-		if err := b.Send(t.Context(), camera('a'), Command, nil); !errors.Is(err, ErrOffline) || !errors.Is(err, mqtt.ErrLost) {
+		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := b.Send(ctx, camera('a'), Command, nil); !errors.Is(err, ErrOffline) || !errors.Is(err, mqtt.ErrLost) {
 			t.Errorf("lost meanwhile: %v", err)
 		}
 		_ = stop()
