@@ -1,4 +1,4 @@
-//go:build linux
+//go:build vm && linux
 
 package lab
 
@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// Broker is a Mosquitto on the host's loopback: TLS 1.3, client certificates
+// broker is a Mosquitto on the host's loopback: TLS 1.3, client certificates
 // whose common name is the user, and an ACL.
-type Broker struct {
+type broker struct {
 	Port int
 	conf string
 	cmd  *exec.Cmd
@@ -41,14 +41,14 @@ func brokerACL(viewers []string) string {
 	return b.String()
 }
 
-// StartBroker starts a broker with the files authority.crt, server.crt and
+// startBroker starts a broker with the files authority.crt, server.crt and
 // server.key of dir, and keeps its own files there. The end of ctx ends it.
-func StartBroker(ctx context.Context, dir string, viewers []string) (*Broker, error) {
+func startBroker(ctx context.Context, dir string, viewers []string) (*broker, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{Port: port, conf: filepath.Join(dir, "mosquitto.conf")}
+	b := &broker{Port: port, conf: filepath.Join(dir, "mosquitto.conf")}
 	acl := filepath.Join(dir, "acl")
 	if err := os.WriteFile(acl, []byte(brokerACL(viewers)), 0o600); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ log_dest stdout
 }
 
 // Start starts the broker again after Stop, with nothing of what it held.
-func (b *Broker) Start(ctx context.Context) error {
+func (b *broker) Start(ctx context.Context) error {
 	path, err := tool("mosquitto")
 	if err != nil {
 		return err
@@ -110,21 +110,21 @@ func (b *Broker) Start(ctx context.Context) error {
 }
 
 // Stop kills the broker, as a crash would.
-func (b *Broker) Stop() {
+func (b *broker) Stop() {
 	if err := b.cmd.Process.Kill(); err == nil || errors.Is(err, os.ErrProcessDone) {
 		<-b.dead
 	}
 }
 
 // Write takes the broker's log.
-func (b *Broker) Write(p []byte) (int, error) {
+func (b *broker) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.log.Write(p)
 }
 
 // Log returns what the broker said, over all its starts.
-func (b *Broker) Log() string {
+func (b *broker) Log() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.log.String()
