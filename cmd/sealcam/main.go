@@ -21,7 +21,9 @@ const about = "sealcam: pictures that are verified where they are looked at"
 
 // commands lists every subcommand in the order in which a newcomer meets them.
 func commands() []cli.Command {
-	return []cli.Command{}
+	return []cli.Command{
+		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
+	}
 }
 
 func run(ctx context.Context, env *cli.Env, args []string) int {

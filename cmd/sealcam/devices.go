@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/mjpeg"
+	"github.com/sealcam/sealcam/capture/v4l2"
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+)
+
+const devicesText = `
+Lists the video devices of this machine with the formats, sizes and rates they
+offer. With --device alone it shows one, with its controls. With --frames it
+captures from it and prints one JSON line for the format, one for each frame, and
+a summary: the first thing to try with a new camera.
+`
+
+// runDevices is "sealcam devices".
+func runDevices(ctx context.Context, env *cli.Env, args []string) error {
+	fs := env.Flags("devices", "sealcam devices [--device PATH [--frames N] [--size WxH] [--rate FPS] [--pixel NAME]]", devicesText)
+	device := fs.String("device", "", "show or try this `device` alone")
+	frames := fs.Int("frames", 0, "capture `N` frames")
+	size := fs.String("size", "", "wanted `WxH`; the device's best within 1920x1080 if empty")
+	rate := fs.Float64("rate", 0, "wanted frames per second; the device's own if 0")
+	pixel := fs.String("pixel", "", "wanted layout: mjpeg, nv12, yuyv, grey or h264; the best if empty")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	want := v4l2.Want{Rate: *rate}
+	if *size != "" {
+		if n, err := fmt.Sscanf(*size, "%dx%d", &want.Width, &want.Height); n != 2 || err != nil || want.Width < 1 || want.Height < 1 {
+			return cli.Usagef("--size %q: a size is WIDTHxHEIGHT, such as 1280x720", *size)
+		}
+	}
+	var ok bool
+	if want.Pixel, ok = pixelByName(*pixel); !ok {
+		return cli.Usagef("--pixel %q: it is one of mjpeg, nv12, yuyv, grey, h264", *pixel)
+	}
+	switch {
+	case fs.NArg() > 0:
+		return cli.Usagef("%q: sealcam devices takes flags only", fs.Arg(0))
+	case *frames > 0 && *device == "":
+		return cli.Usagef("--frames needs --device")
+	case *frames > 0:
+		return tryDevice(ctx, env, *device, want, *frames)
+	}
+	return listDevices(env, *device)
+}
+
+func pixelByName(name string) (capture.Pixel, bool) {
+	if name == "" {
+		return 0, true
+	}
+	for _, p := range []capture.Pixel{capture.MJPEG, capture.NV12, capture.YUYV, capture.Grey, capture.H264} {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
+// listDevices prints every device, or the one at path with its controls.
+func listDevices(env *cli.Env, path string) error {
+	all, err := v4l2.Devices()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+	shown := 0
+	for _, d := range all {
+		if path == "" || d.Path == path {
+			if shown == 0 {
+				fmt.Fprintln(w, "DEVICE\tCAMERA\tFORMAT\tSIZE\tFRAMES PER SECOND")
+			}
+			shown++
+			writeDevice(w, d)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if path != "" {
+		return writeControls(env.Stdout, path)
+	}
+	if shown == 0 {
+		return cli.Hint(errors.New("there is no video device here"), "connect a camera, or try the rest without one: sealcam bench --source scene:walk")
+	}
+	return nil
+}
+
+// writeDevice writes one line for each size of each format; what is as in the
+// line above is left blank.
+func writeDevice(w io.Writer, d v4l2.Device) {
+	first := d.Path + "\t" + d.Name
+	if len(d.Offers) == 0 {
+		text := "offers nothing"
+		if d.Err != nil {
+			text = strings.TrimPrefix(d.Err.Error(), d.Path+": ")
+		}
+		fmt.Fprintf(w, "%s\t-\t-\t%s\n", first, text)
+	}
+	for _, o := range d.Offers {
+		format := o.FourCC
+		if o.Pixel == 0 {
+			format += " (not read)"
+		}
+		sizes := o.Sizes
+		if len(sizes) == 0 {
+			sizes = []v4l2.Size{{}}
+		}
+		for _, s := range sizes {
+			size := "any"
+			if s.Width > 0 {
+				size = s.String()
+			}
+			var rates []string
+			for _, r := range s.Rates {
+				rates = append(rates, fmt.Sprintf("%.4g", r))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", first, format, size, strings.Join(rates, " "))
+			first, format = "\t", ""
+		}
+	}
+}
+
+// writeControls writes the controls of a device that light depends on.
+func writeControls(out io.Writer, path string) error {
+	c, err := v4l2.OpenControls(path)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nCONTROL\tVALUE\tRANGE\tDEFAULT\t")
+	for _, id := range v4l2.KnownControls() {
+		r, err := c.Range(id)
+		if errors.Is(err, v4l2.ErrNoControl) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		value, err := c.Get(id)
+		text := fmt.Sprint(value)
+		if err != nil { // some cannot be read, such as buttons
+			text = "-"
+		}
+		note := ""
+		switch {
+		case r.ReadOnly:
+			note = "read only"
+		case r.Inactive:
+			note = "set by something else now"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d to %d by %d\t%d\t%s\n", id, text, r.Min, r.Max, r.Step, r.Default, note)
+	}
+	return w.Flush()
+}
+
+// seen is a JSON line about one frame. Times are seconds.
+type seen struct {
+	Seq    uint64  `json:"seq"`
+	Mono   float64 `json:"mono"`
+	Bytes  int     `json:"bytes"`
+	Width  int     `json:"width,omitempty"`
+	Height int     `json:"height,omitempty"`
+	Bad    string  `json:"bad,omitempty"`
+	Detail string  `json:"detail,omitempty"`
+}
+
+// deviceSilence is how long a device may deliver nothing before it is given up.
+const deviceSilence = 10 * time.Second
+
+// tryDevice captures n frames, the bad ones counted in, and says what came.
+func tryDevice(ctx context.Context, env *cli.Env, path string, want v4l2.Want, n int) error {
+	cam, err := v4l2.Open(path, want)
+	if err != nil {
+		return err
+	}
+	defer cam.Close()
+	out := json.NewEncoder(env.Stdout)
+	f := cam.Format()
+	if err := out.Encode(map[string]any{"device": path, "pixel": f.Pixel.String(), "width": f.Width, "height": f.Height, "stride": f.Stride, "rate": f.Rate}); err != nil {
+		return err
+	}
+	var bad int
+	var first, last float64
+	for i := range n {
+		s, err := nextSeen(ctx, cam)
+		if err != nil {
+			return err
+		}
+		if s.Bad != "" {
+			bad++
+		} else if last = s.Mono; first == 0 {
+			first = s.Mono
+		}
+		if err := out.Encode(s); err != nil {
+			return fmt.Errorf("frame %d: %w", i, err)
+		}
+	}
+	fps := 0.0
+	if last > first {
+		fps = float64(n-bad-1) / (last - first)
+	}
+	return out.Encode(map[string]any{"frames": n - bad, "bad": bad, "fps": fps})
+}
+
+// nextSeen waits for a frame and looks at it.
+func nextSeen(ctx context.Context, cam capture.Camera) (seen, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, deviceSilence, capture.ErrStuck)
+	defer cancel()
+	var f capture.Frame
+	err := cam.Next(ctx, &f)
+	var bad *capture.BadFrame
+	switch {
+	case errors.As(err, &bad):
+		s := seen{Bad: bad.Reason}
+		if bad.Err != nil {
+			s.Detail = bad.Err.Error()
+		}
+		return s, nil
+	case err != nil && errors.Is(context.Cause(ctx), capture.ErrStuck):
+		return seen{}, cli.Hint(fmt.Errorf("%w: none for %v", capture.ErrStuck, deviceSilence), "check the cable and the power of the USB port, or try --size 640x480")
+	case err != nil:
+		return seen{}, err
+	}
+	s := seen{Seq: f.Seq, Mono: f.Mono.Seconds(), Bytes: len(f.Data), Width: f.Format.Width, Height: f.Format.Height}
+	if f.Format.Pixel == capture.MJPEG {
+		h, err := mjpeg.Scan(f.Data)
+		s.Width, s.Height = h.Width, h.Height
+		if why, ok := err.(mjpeg.Error); ok {
+			s.Bad, s.Detail = string(why), why.Error()
+		}
+	}
+	return s, nil
+}
