@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // limits bounds what a hostile broker can make this server keep. Every limit
@@ -23,8 +25,8 @@ type limits struct {
 
 // defaultLimits fits a page on a laptop: 200 pictures of 300 KB are 60 MB.
 var defaultLimits = limits{
-	cameras: 64, media: 200, status: 200, bytes: 64 << 20, message: 1 << 20,
-	streams: 8, queue: 1024, queueBytes: 96 << 20,
+	cameras: 64, media: 200, status: 200, bytes: 96 << 20, message: seal.MaxSealed,
+	streams: 8, queue: 1024, queueBytes: 128 << 20,
 }
 
 // hub keeps the bounded history and hands each new record to every open
@@ -242,16 +244,9 @@ func (s *stream) take() (list []*record, alive bool) {
 	return list, !s.overrun
 }
 
-// validCamera reports whether id has the form of a camera id: base32 of 32
-// bytes in lower case. That form says nothing about who wrote it.
+// validCamera reports whether id has the form of a camera id. That form says
+// nothing about who wrote it.
 func validCamera(id string) bool {
-	if len(id) != cameraBytes {
-		return false
-	}
-	for _, c := range []byte(id) {
-		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
-			return false
-		}
-	}
-	return true
+	_, err := seal.ParseCameraID(id)
+	return err == nil
 }

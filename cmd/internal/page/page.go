@@ -18,25 +18,9 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
 )
-
-// Item is one message of the broker, as the feed hands it on.
-type Item struct {
-	Camera   string // camera id of the topic: a hint, never proof
-	Kind     string // last part of the topic: hello, status, live, media, roster
-	Sealed   []byte // handed over: the caller does not change it any more
-	Retained bool
-}
-
-// Feed is the server's way to the broker.
-type Feed interface {
-	// Run hands every message to each until ctx ends.
-	Run(ctx context.Context, each func(Item)) error
-	// Send publishes payload to the topic kind ("cmd", "roster") of a camera.
-	Send(ctx context.Context, camera, kind string, payload []byte) error
-	// Link says whether the broker is reached, and if not, why.
-	Link() (up bool, why string)
-}
 
 // BenchControls is what the bench drawer shows and switches. All its methods
 // are safe for concurrent use.
@@ -69,7 +53,7 @@ type BenchStage struct {
 
 // Config is what a Page is made of.
 type Config struct {
-	Feed  Feed
+	Feed  feed.Feed
 	Bench BenchControls // nil outside the bench
 	// Roster returns the signed roster as it is now. It may be nil: then the
 	// page waits for a roster in the feed.
@@ -177,12 +161,12 @@ func (p *Page) load(ctx context.Context) {
 	close(p.loaded)
 }
 
-func (p *Page) take(it Item) {
+func (p *Page) take(it feed.Item) {
 	k := kindOf(it.Kind)
 	if k == 0 {
 		return
 	}
-	r := &record{kind: k, camera: it.Camera, received: p.conf.Now(), payload: it.Sealed}
+	r := &record{kind: k, camera: string(it.Camera), received: p.conf.Now(), payload: it.Sealed}
 	if it.Retained {
 		r.flags |= flagRetained
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
 )
 
 // kind says what a record of the feed stream holds.
@@ -26,15 +28,15 @@ const (
 // that the page has no use for.
 func kindOf(topic string) kind {
 	switch topic {
-	case "hello":
+	case feed.Hello:
 		return kindHello
-	case "status":
+	case feed.Status:
 		return kindStatus
-	case "live":
+	case feed.Live:
 		return kindLive
-	case "media":
+	case feed.Media:
 		return kindMedia
-	case "roster":
+	case feed.Roster:
 		return kindRoster
 	}
 	return 0

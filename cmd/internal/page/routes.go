@@ -16,6 +16,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 //go:embed web
@@ -206,8 +209,9 @@ func (p *Page) stream(ctx context.Context, w http.ResponseWriter, s *stream) err
 // serveUp publishes what the page signed: receipts, requests, rosters. The
 // server cannot sign anything itself, and a camera checks every byte.
 func (p *Page) serveUp(w http.ResponseWriter, r *http.Request) {
-	camera, topic := r.URL.Query().Get("camera"), r.URL.Query().Get("kind")
-	if !validCamera(camera) || (topic != "cmd" && topic != "roster") {
+	topic := r.URL.Query().Get("kind")
+	camera, err := seal.ParseCameraID(r.URL.Query().Get("camera"))
+	if err != nil || (topic != feed.Command && topic != feed.Roster) {
 		http.Error(w, "Say camera=<camera id> and kind=cmd or kind=roster.", http.StatusBadRequest)
 		return
 	}

@@ -19,51 +19,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
-
-// feedFake is a Feed in a test's hand.
-type feedFake struct {
-	items chan Item
-
-	mu   sync.Mutex
-	sent []sentItem
-	down string // why the broker is not reached; "" when it is
-	fail error  // what Send answers
-}
-
-type sentItem struct {
-	camera, kind string
-	payload      []byte
-}
-
-func newFeedFake() *feedFake { return &feedFake{items: make(chan Item)} }
-
-func (f *feedFake) Run(ctx context.Context, each func(Item)) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case it := <-f.items:
-			each(it)
-		}
-	}
-}
-
-func (f *feedFake) Send(_ context.Context, camera, kind string, payload []byte) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail != nil {
-		return f.fail
-	}
-	f.sent = append(f.sent, sentItem{camera, kind, payload})
-	return nil
-}
-
-func (f *feedFake) Link() (bool, string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.down == "", f.down
-}
 
 // benchFake records what was switched.
 type benchFake struct {
@@ -81,7 +40,7 @@ func id(c byte) string { return strings.Repeat(string(c), 51) + "a" }
 func newTestPage(t *testing.T, conf Config, l limits) *Page {
 	t.Helper()
 	if conf.Feed == nil {
-		conf.Feed = newFeedFake()
+		conf.Feed = new(feed.Fake)
 	}
 	if conf.Module == nil {
 		conf.Module = func(context.Context) (*Module, error) { return fakeModule(t), nil }
@@ -131,8 +90,7 @@ func TestHostCheck(t *testing.T) {
 }
 
 func TestStrangersSites(t *testing.T) {
-	feed := newFeedFake()
-	p := newTestPage(t, Config{Feed: feed, Bench: &benchFake{}}, defaultLimits)
+	p := newTestPage(t, Config{Bench: &benchFake{}}, defaultLimits)
 	up := "/up?kind=cmd&camera=" + id('b')
 	header := func(pairs ...string) func(*http.Request) {
 		return func(r *http.Request) {
@@ -268,8 +226,8 @@ func TestModule(t *testing.T) {
 }
 
 func TestUp(t *testing.T) {
-	feed := newFeedFake()
-	p := newTestPage(t, Config{Feed: feed}, defaultLimits)
+	up := new(feed.Fake)
+	p := newTestPage(t, Config{Feed: up}, defaultLimits)
 	for _, tc := range []struct {
 		name, target, body string
 		want               int
@@ -285,10 +243,11 @@ func TestUp(t *testing.T) {
 			t.Errorf("%s: %d, want %d", tc.name, w.Code, tc.want)
 		}
 	}
-	if len(feed.sent) != 2 || feed.sent[0].kind != "cmd" || feed.sent[0].camera != id('c') || string(feed.sent[1].payload) != "signed" {
-		t.Errorf("sent %+v", feed.sent)
+	sent := up.Sent()
+	if len(sent) != 2 || sent[0].Kind != feed.Command || string(sent[0].Camera) != id('c') || string(sent[1].Payload) != "signed" {
+		t.Errorf("sent %+v", sent)
 	}
-	feed.fail = errors.New("the broker is not reached")
+	up.SetOffline(feed.ErrOffline)
 	if w := request(p, "POST", "/up?kind=cmd&camera="+id('c'), strings.NewReader("x"), nil); w.Code != 502 {
 		t.Errorf("broker away: %d, want 502", w.Code)
 	}
@@ -359,8 +318,8 @@ func readRecord(r io.Reader) (wire, error) {
 // TestStream runs the real server: history first, then what comes; link state
 // and bench figures between; and the end of the server ends every stream.
 func TestStream(t *testing.T) {
-	feed, bench := newFeedFake(), &benchFake{stats: BenchStats{FPS: 30}}
-	p := newTestPage(t, Config{Feed: feed, Bench: bench}, defaultLimits)
+	broker, bench := new(feed.Fake), &benchFake{stats: BenchStats{FPS: 30}}
+	p := newTestPage(t, Config{Feed: broker, Bench: bench}, defaultLimits)
 	l, err := Listen(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -370,10 +329,10 @@ func TestStream(t *testing.T) {
 	ends.Go(func() { p.Run(ctx) })
 	ends.Go(func() { p.Serve(ctx, l) })
 
-	feed.items <- Item{Camera: id('b'), Kind: "media", Sealed: []byte("old"), Retained: false}
-	feed.items <- Item{Camera: id('b'), Kind: "live", Sealed: []byte("now"), Retained: true}
-	feed.items <- Item{Camera: id('b'), Kind: "nothing", Sealed: []byte("unknown topic")}
-	feed.items <- Item{Camera: "../" + id('b')[3:], Kind: "live", Sealed: []byte("bad name")}
+	broker.Deliver(feed.Item{Camera: seal.CameraID(id('b')), Kind: "media", Sealed: []byte("old"), Retained: false})
+	broker.Deliver(feed.Item{Camera: seal.CameraID(id('b')), Kind: "live", Sealed: []byte("now"), Retained: true})
+	broker.Deliver(feed.Item{Camera: seal.CameraID(id('b')), Kind: "nothing", Sealed: []byte("unknown topic")})
+	broker.Deliver(feed.Item{Camera: seal.CameraID("../" + id('b')[3:]), Kind: "live", Sealed: []byte("bad name")})
 	resp, err := http.Get("http://" + l.Addr().String() + "/feed")
 	if err != nil {
 		t.Fatal(err)
@@ -400,7 +359,7 @@ func TestStream(t *testing.T) {
 	if r := next(kindMedia); string(r.payload) != "old" || r.flags != flagHistory {
 		t.Errorf("history, media: %+v", r)
 	}
-	feed.items <- Item{Camera: id('c'), Kind: "live", Sealed: []byte("new")}
+	broker.Deliver(feed.Item{Camera: seal.CameraID(id('c')), Kind: "live", Sealed: []byte("new")})
 	if r := next(kindLive); string(r.payload) != "new" || r.flags != 0 || time.Since(r.received) > time.Minute {
 		t.Errorf("live: %+v", r)
 	}
@@ -408,9 +367,7 @@ func TestStream(t *testing.T) {
 	if err := json.Unmarshal(next(kindBench).payload, &stats); err != nil || stats.FPS != 30 {
 		t.Errorf("bench: %+v, %v", stats, err)
 	}
-	feed.mu.Lock()
-	feed.down = "certificate has expired"
-	feed.mu.Unlock()
+	broker.SetOffline(errors.New("certificate has expired"))
 	for {
 		var st linkState
 		if err := json.Unmarshal(next(kindLink).payload, &st); err != nil {

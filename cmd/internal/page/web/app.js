@@ -69,13 +69,18 @@ class App {
 
   household({ id, name, cameras, version }) {
     this.keyed = true;
+    cameras.sort((a, b) => a.name.localeCompare(b.name));
     this.model.household(cameras);
     for (const [camera, tile] of this.tiles) {
       if (cameras.some((c) => c.id === camera)) continue;
       tile.root.remove();
       this.tiles.delete(camera);
     }
-    for (const c of cameras) this.tile(c.id).rename(this.model.name(c.id));
+    for (const c of cameras) {
+      const t = this.tile(c.id);
+      t.rename(this.model.name(c.id));
+      byId('tiles').append(t.root);
+    }
     this.filter.show(cameras.map((c) => ({ id: c.id, name: this.model.name(c.id) })));
     byId('tiles').dataset.count = String(cameras.length);
     setText(byId('about'), `Household ${name || id.slice(0, 8)}, ${cameras.length === 1 ? 'one camera' : `${cameras.length} cameras`}, list version ${version}.`);
@@ -110,9 +115,10 @@ class App {
   }
 
   refused(r) {
-    if (!this.model.cameras.has(r.camera)) return; // not one of ours: nothing on this screen is about it
+    const ours = this.model.cameras.has(r.camera);
+    if (!ours && r.reason !== 'revoked') return; // nothing on this screen is about it
     this.model.refuse(r);
-    if (r.kind === 'live') this.tile(r.camera).refused(r);
+    if (r.kind === 'live' && ours) this.tile(r.camera).refused(r);
     else this.say(`${this.model.name(r.camera)}: ${r.person}. It was not shown.`, `${r.camera}${r.reason}`);
     this.soon();
     this.tick();

@@ -80,7 +80,7 @@ export class Bench {
     const path = p.points.map((y, i) => `${i ? 'L' : 'M'}${from + i} ${(39 - (37 * y) / top).toFixed(2)}`).join('');
     p.line.setAttribute('d', path);
     p.area.setAttribute('d', `${path}V40H${from}Z`);
-    setText(p.most, `most ${p.say(Math.max(...p.points))}`);
+    setText(p.most, `peak ${p.say(Math.max(...p.points))}`);
   }
 
   // #stages draws CPU per frame as one bar, in the order in which light travels.

@@ -25,7 +25,9 @@ export class Big {
       el('header', {}, this.title, this.chip, button('close', 'Close', () => this.dialog.close())),
       el('div', { class: 'middle' }, this.older, this.stage, this.newer),
       el('footer', {}, this.strip, el('details', {}, el('summary', {}, 'What the seal says'), this.facts),
-        el('button', { type: 'button', class: 'plain', onclick: () => this.#save() }, 'Save the picture')));
+        el('div', { class: 'saves' },
+          el('button', { type: 'button', class: 'plain', onclick: () => this.picture.save(`${this.#file()}.jpg`) }, 'Save the picture'),
+          el('button', { type: 'button', class: 'plain', onclick: () => this.picture.saveProof(`${this.#file()}.jpg.proof`) }, 'and its proof'))));
     this.dialog.addEventListener('close', () => this.#closed());
     this.dialog.addEventListener('click', (e) => { if (e.target === this.dialog) this.dialog.close(); });
   }
@@ -83,9 +85,9 @@ export class Big {
     }))));
   }
 
-  #save() {
+  #file() {
     const t = new Date(this.picture.taken).toISOString().replaceAll(':', '').slice(0, 17);
-    this.picture.save(`${this.name(this.event.camera).replace(/[^\p{L}\p{N}]+/gu, '-')}-${t}.jpg`);
+    return `${this.name(this.event.camera).replace(/[^\p{L}\p{N}]+/gu, '-')}-${t}`;
   }
 
   #closed() {
@@ -110,6 +112,6 @@ export function facts(v) {
     ['Firmware', m.firmware],
     ['Household list', `version ${m.roster}`],
     ['Seal', v.hash],
-    ['After seal', m.prev],
+    ['After seal', /[1-9a-f]/.test(m.prev) ? m.prev : ''],
   ].filter(([, x]) => x);
 }

@@ -147,7 +147,7 @@ export class EventList {
       setText(card.when, `${clock(e.start)}${lasted}`);
       setText(card.state, delivery(e));
       card.badge.replaceChildren(...(e.light === 'night' ? [icon('night')] : []));
-      card.root.setAttribute('aria-label', `${title}, ${this.name(e.camera)}, ${clock(e.start)}${lasted}${e.light ? `, ${light(e.light)}` : ''}. ${delivery(e)}`);
+      card.root.setAttribute('aria-label', `${title}, ${this.name(e.camera)}, ${clock(e.start)}${lasted}${e.light ? `, ${light(e.light)}` : ''}. ${delivery(e)}, verified`);
     }
     if (card.want) this.#draw(card);
   }
@@ -191,26 +191,21 @@ export class EventList {
     card.more.querySelector('details').open = true;
   }
 
-  gapCard(row) { return this.#band(row, 'gap', 'gap'); }
-
-  gapFill(card, row, several) {
-    const { first, last, after, before } = row.gap, n = last - first + 1;
-    setText(card.title, `${count(n, 'message')} missing${span(after, before)}`);
-    setText(card.when, `${several ? `${this.name(row.camera)} · ` : ''}number ${first === last ? first : `${first} to ${last}`} · asked for again`);
-  }
-
-  lostCard(row) { return this.#band(row, 'lost', 'gap'); }
-
-  lostFill(card, row, several) {
-    setText(card.title, `${count(row.lost.count, 'message')} will never come`);
-    setText(card.when, `${clock(row.lost.at)}${several ? ` · ${this.name(row.camera)}` : ''} · the camera ran out of room and says so`);
-  }
-
-  #band(row, cls, glyph) {
+  gapCard(row) {
     const card = { title: el('span'), when: el('p', { class: 'when' }) };
-    card.root = el('div', { class: `row ${cls}`, 'data-key': row.key, role: 'note' }, icon(glyph), el('div', { class: 'text' }, el('p', { class: 'what' }, card.title), card.when));
+    card.root = el('div', { class: 'row gap', 'data-key': row.key, role: 'note' }, icon('gap'), el('div', { class: 'text' }, el('p', { class: 'what' }, card.title), card.when));
     return card;
   }
+
+  gapFill(card, row, several) {
+    const { first, last, after, before, lost } = row.gap, n = last - first + 1;
+    card.root.classList.toggle('lost', lost);
+    setText(card.title, lost ? `${count(n, 'message')} will never come` : `${count(n, 'message')} missing${span(after, before)}`);
+    const numbers = `number ${first === last ? first : `${first} to ${last}`}`;
+    const words = lost ? [span(after, before).trim(), 'the camera ran out of room and says so'] : [numbers, 'asked for again'];
+    setText(card.when, [several ? this.name(row.camera) : '', ...words].filter(Boolean).join(' · '));
+  }
+
 }
 
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
@@ -232,5 +227,5 @@ export function delivery(e) {
     const whole = end ? end.meta.part + 1 : 0;
     words.push(whole ? (parts.length === whole ? `clip whole, ${count(whole, 'part')}` : `clip ${parts.length} of ${whole} parts`) : `clip, ${count(parts.length, 'part')} so far`);
   }
-  return `${words.join(', ')} here, verified · ${size}`;
+  return `${words.join(', ')} here · ${size}`;
 }

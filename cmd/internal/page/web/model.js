@@ -5,13 +5,13 @@ import { startOfDay } from './words.js';
 
 export const maxEvents = 300, maxRefusals = 300, maxLights = 4000;
 const maxBytes = 160 << 20; // of pictures kept in memory, verified
+const sameNight = 12 * 3600000, lateNight = 2 * 3600000;
 const sameRefusal = 60000; // refusals of one reason in a row become one line
 
 export class Model {
   cameras = new Map(); // id: {id, name, state, lights, gaps}
   events = []; // newest first: {key, camera, start, end, pictures, cause, light, labels, expected}
   refusals = []; // newest first: {camera, kind, reason, person, detail, alarm, at, until, count}
-  lost = []; // newest first: {camera, at, ranges, count}
   refused = 0;
   verified = 0;
   #byKey = new Map();
@@ -42,12 +42,6 @@ export class Model {
   add(v) {
     this.verified++;
     this.light(v);
-    if (v.meta.kind === 'gap') {
-      const lost = v.meta.lost.reduce((n, r) => n + r.last - r.first + 1, 0);
-      this.lost.unshift({ camera: v.camera, at: v.taken, ranges: v.meta.lost, count: lost, key: v.hash });
-      this.lost.length = Math.min(this.lost.length, 50);
-      return null;
-    }
     if (v.meta.kind !== 'snapshot' && v.meta.kind !== 'clip') return null;
     const key = v.meta.event ? `${v.camera}/${v.meta.boot}/${v.meta.event}` : `${v.camera}/${v.hash}`;
     let e = this.#byKey.get(key);
@@ -117,7 +111,6 @@ export class Model {
     const rows = [
       ...this.events.filter(want).map((e) => ({ type: 'event', at: e.start, key: e.key, event: e, camera: e.camera })),
       ...this.refusals.filter(want).map((r) => ({ type: 'refusal', at: r.until, key: r.key, refusal: r, camera: r.camera })),
-      ...this.lost.filter(want).map((l) => ({ type: 'lost', at: l.at, key: l.key, lost: l, camera: l.camera })),
     ];
     for (const c of this.cameras.values()) {
       if (only && c.id !== only) continue;
@@ -137,11 +130,11 @@ export class Model {
     for (const row of this.rows(only)) {
       if (!row.at || row.at > now + 86400000) continue;
       if (row.type === 'gap') {
-        const { after, before, first, last } = row.gap;
+        const { after, before, first, last, lost } = row.gap;
         const to = before || now, from = after || to;
-        dayOf(to).gaps.push({ from: Math.max(from, startOfDay(to)), to, count: last - first + 1, camera: row.camera, key: row.key });
+        dayOf(to).gaps.push({ from: Math.max(from, startOfDay(to)), to, count: last - first + 1, lost, key: row.key });
       } else {
-        dayOf(row.at)[{ event: 'events', refusal: 'refusals', lost: 'lost' }[row.type]].push(row);
+        dayOf(row.at)[row.type === 'event' ? 'events' : 'refusals'].push(row);
       }
     }
     const list = [...days.values()].sort((a, b) => b.start - a.start).slice(0, 7);
@@ -149,17 +142,19 @@ export class Model {
     return list;
   }
 
-  // nights lists when it was night on a day. A camera that said nothing for
-  // three hours is not taken to be still in the light it was.
+  // nights lists when it was night on a day: between two pictures of the night
+  // that are not too far apart to have had a day between them, and after the
+  // last of them for as long as the next may have been late.
   #nights(day, until, only) {
     const out = [];
     for (const c of this.cameras.values()) {
       if (only && c.id !== only) continue;
       c.lights.forEach((l, i) => {
         if (l.light !== 'night') return;
-        const next = c.lights[i + 1]?.at ?? until;
+        const after = c.lights[i + 1], next = after?.at ?? until;
+        const patience = after?.light === 'night' ? sameNight : lateNight;
         const from = Math.max(l.at, day.start);
-        const to = Math.min(next - l.seen > 3 * 3600000 ? l.seen : next, until);
+        const to = Math.min(next - l.seen > patience ? l.seen : next, until);
         if (to > from) out.push({ from, to });
       });
     }
@@ -170,7 +165,7 @@ export class Model {
 function newDay(start) {
   const end = new Date(start);
   end.setDate(end.getDate() + 1); // 23 or 25 hours long, twice a year
-  return { start, end: end.getTime(), events: [], refusals: [], lost: [], gaps: [], nights: [] };
+  return { start, end: end.getTime(), events: [], refusals: [], gaps: [], nights: [] };
 }
 
 // merge joins spans of time that touch.

@@ -46,7 +46,7 @@ export class Rails {
   #clicked(row, e) {
     const box = row.rail.getBoundingClientRect();
     const at = row.day.start + ((e.clientX - box.left) / box.width) * (row.day.end - row.day.start);
-    const all = [...row.day.events, ...row.day.refusals, ...row.day.lost, ...row.day.gaps.map((g) => ({ at: g.to, key: g.key }))];
+    const all = [...row.day.events, ...row.day.refusals, ...row.day.gaps.map((g) => ({ at: g.to, key: g.key }))];
     const near = all.reduce((best, x) => (!best || Math.abs(x.at - at) < Math.abs(best.at - at) ? x : best), null);
     if (near) this.pick(near.key);
   }
@@ -55,7 +55,7 @@ export class Rails {
     row.day = d;
     const today = now < d.end;
     const heights = motion(d);
-    const key = JSON.stringify([heights, d.nights, d.gaps, d.refusals.map((r) => r.at), d.lost.map((l) => l.at), today ? Math.floor(now / 60000) : 0]);
+    const key = JSON.stringify([heights, d.nights, d.gaps, d.refusals.map((r) => r.at), today ? Math.floor(now / 60000) : 0]);
     if (key === row.key) return;
     row.key = key;
     row.title.textContent = day(d.start, now);
@@ -72,16 +72,15 @@ export class Rails {
       parts.push(bar);
     });
     for (const g of d.gaps) {
-      const hatch = place(el('i', { class: 'gap', title: `${count(g.count, 'message')} missing` }), percent(g.from), width(g.from, g.to));
+      const hatch = place(el('i', { class: g.lost ? 'gap lost' : 'gap', title: `${count(g.count, 'message')} ${g.lost ? 'will never come' : 'missing'}` }), percent(g.from), width(g.from, g.to));
       hatch.append(el('b', {}, String(g.count)));
       parts.push(hatch);
     }
-    for (const l of d.lost) parts.push(place(el('i', { class: 'lost', title: `${l.lost.count} will never come` }), percent(l.at), '0'));
-    for (const r of d.refusals) parts.push(place(el('i', { class: 'refusal', title: `${clock(r.at)} refused` }), percent(r.at), '0'));
     if (today) {
       parts.push(place(el('i', { class: 'ahead' }), percent(now), width(now, d.end)));
       parts.push(place(el('i', { class: 'needle', title: `now, ${minute(now)}` }), percent(now), '0'));
     }
+    for (const r of d.refusals) parts.push(place(el('i', { class: 'refusal', title: `${clock(r.at)} refused` }), percent(r.at), '0'));
     row.rail.replaceChildren(...parts);
   }
 }
@@ -92,17 +91,18 @@ function place(e, left, width) {
   return e;
 }
 
-// motion returns the height of each bin, 0 to 1: how many events it has, and
-// how long they lasted.
+// motion returns the height of each bin, 0 to 1: how many events it has, with
+// how many pictures, and how long they lasted.
 function motion(d) {
   const sums = new Array(bins).fill(0), step = (d.end - d.start) / bins;
   for (const row of d.events) {
     if (row.event.cause !== 'motion') continue;
     const { start, end } = row.event;
     const first = Math.floor((start - d.start) / step), last = Math.min(bins - 1, Math.floor((end - d.start) / step));
-    for (let i = Math.max(0, first); i <= last; i++) sums[i] += 1 + (end - start) / 120000 / (last - first + 1);
+    const weight = 0.6 + row.event.pictures.length * 0.4 + (end - start) / 120000;
+    for (let i = Math.max(0, first); i <= last; i++) sums[i] += weight / (last - first + 1);
   }
-  return sums.map((s) => (s ? Math.min(1, 0.28 + 0.24 * Math.sqrt(s)) : 0));
+  return sums.map((s) => (s ? Math.min(1, 0.16 + 0.2 * s) : 0));
 }
 
 function summary(d) {

@@ -105,7 +105,7 @@ export class Tile {
   // tick lets the picture age. Call it every second or so.
   tick(now) {
     if (this.state === 'refused' && (!this.shown || this.refusal.received >= this.shown.received)) {
-      setText(this.words, `Refused ${ago(now - this.refusal.received)}`);
+      setText(this.words, `Refused, ${ago(now - this.refusal.received)}`);
     } else if (this.shown && now >= this.shown.until) {
       this.#enter('stale', now);
     } else if (this.shown) {

@@ -10,10 +10,12 @@ const drawable = new Set(['image/jpeg', 'image/png', 'image/webp']);
 
 export class Verified {
   #media;
+  #proof;
 
   constructor(given, m) {
     if (given !== proof) throw new TypeError('a Verified is made by the opener alone');
     this.#media = m.media;
+    this.#proof = m.proof;
     this.camera = m.camera; // what the picture is of: checked, and pinned by the screen
     this.meta = m.meta; // everything the camera said about it
     this.fresh = m.fresh; // it echoes a question of this browser
@@ -74,15 +76,19 @@ export class Verified {
     }
   }
 
-  // save hands the picture to the browser as a download.
-  save(name) {
-    const url = URL.createObjectURL(new Blob([this.#media], { type: this.meta.media }));
-    const a = document.createElement('a');
-    a.href = url;
-    a.download = name;
-    a.click();
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
-  }
+  // save hands the picture to the browser as a download; saveProof what somebody
+  // without any key needs besides to check it.
+  save(name) { download(this.#media, this.meta.media, name); }
+  saveProof(name) { download(this.#proof, 'application/octet-stream', name); }
+}
+
+function download(bytes, type, name) {
+  const url = URL.createObjectURL(new Blob([bytes], { type }));
+  const a = document.createElement('a');
+  a.href = url;
+  a.download = name;
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
 // Opener is the page's end of the worker that holds the key. It tells what

@@ -40,10 +40,8 @@ export function list(names) {
 
 // bytes says a size.
 export function bytes(n) {
-  if (n < 1000) return `${Math.round(n)} B`;
-  if (n < 1e6) return `${(n / 1e3).toFixed(n < 1e4 ? 1 : 0)} kB`;
-  if (n < 1e9) return `${(n / 1e6).toFixed(n < 1e7 ? 1 : 0)} MB`;
-  return `${(n / 1e9).toFixed(1)} GB`;
+  const unit = n < 1000 ? 0 : n < 1e6 ? 1 : n < 1e9 ? 2 : 3, v = n / 1000 ** unit;
+  return `${v.toFixed(unit && v < 9.95 ? 1 : 0)}\u00a0${['B', 'kB', 'MB', 'GB'][unit]}`; // never broken over a line
 }
 
 // startOfDay is the local midnight at or before t.

@@ -1,0 +1,217 @@
+package page
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// tool returns the path of a program that these tests drive.
+func tool(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatalf("%s is not installed: make test-deps installs it, or names the command that does", names[0])
+	return ""
+}
+
+// nodeModules installs what package-lock.json names into the user's cache,
+// outside the tree, once for each version of that file.
+func nodeModules(t *testing.T) string {
+	t.Helper()
+	npm := tool(t, "npm")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.New()
+	files := []string{"package.json", "package-lock.json", ".npmrc"}
+	contents := map[string][]byte{}
+	for _, name := range files {
+		b, err := os.ReadFile(filepath.Join("testdata", "browser", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents[name] = b
+		sum.Write(b)
+	}
+	dir := filepath.Join(cache, "sealcam", "page-tests", hex.EncodeToString(sum.Sum(nil)[:8]))
+	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
+		return dir
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range contents {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s\nthe npm registry has to be reached once; make test-deps does that", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// openAnyRoster opens a roster of whoever signed it.
+func openAnyRoster(b []byte) (*seal.Roster, error) {
+	var refused *seal.Refusal
+	_, err := seal.OpenRoster("", b)
+	if !errors.As(err, &refused) {
+		return nil, err
+	}
+	var id seal.HouseholdID
+	if _, err := fmt.Sscanf(refused.Detail, "roster of household %52s", &id); err != nil {
+		return nil, err
+	}
+	return seal.OpenRoster(id, b)
+}
+
+// stage is a page that is being served, with the world behind it.
+type stage struct {
+	world  *world
+	link   string // address with the key
+	open   func() // lets the opener load
+	cancel context.CancelFunc
+}
+
+// serve starts the real server on loopback over a world.
+func serve(t *testing.T, w *world, m *Module) *stage {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	gate := make(chan struct{})
+	s := &stage{world: w, cancel: cancel, open: sync.OnceFunc(func() { close(gate) })}
+	p, err := New(Config{
+		Feed: w, Bench: w, Roster: w.rosterNow, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Module: func(ctx context.Context) (*Module, error) {
+			select {
+			case <-gate:
+				return m, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Listen(ctx, "127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends sync.WaitGroup
+	ends.Go(func() { p.Run(ctx) })
+	ends.Go(func() { p.Serve(ctx, l) })
+	ends.Go(func() { w.pump(ctx) })
+	t.Cleanup(func() { cancel(); ends.Wait() })
+	secret, err := w.viewer.MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.link = URL(l.Addr().String(), string(w.id), string(secret), "Linden Street")
+	return s
+}
+
+// TestBrowser drives the page in headless Chromium through every state that a
+// person can meet, and leaves a picture of each in build/screenshots.
+func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Chromium; run without -short")
+	}
+	node, chromium := tool(t, "node"), tool(t, "chromium", "chromium-browser", "google-chrome")
+	modules := nodeModules(t)
+	m, err := BuildModule(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shots, err := filepath.Abs(filepath.Join("..", "..", "..", "build", "screenshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(shots, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	control := newControl(t, m)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	script, err := filepath.Abs(filepath.Join("testdata", "browser", "run.mjs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := json.Marshal(map[string]string{"control": control, "shots": shots, "chromium": chromium, "profile": t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, node, script)
+	cmd.Env = append(os.Environ(), "SEALCAM_MODULES="+modules, "SEALCAM_PAGE_TEST="+string(settings), "SEALCAM_ONLY="+os.Getenv("SEALCAM_ONLY"))
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the page failed in Chromium: %v", err)
+	}
+}
+
+// newControl serves the browser script's wishes: a new world with its page, and
+// steps in it. It returns the address.
+func newControl(t *testing.T, m *Module) string {
+	t.Helper()
+	var now *stage
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /world", func(w http.ResponseWriter, r *http.Request) {
+		if now != nil {
+			now.cancel()
+		}
+		now = serve(t, newWorld(t, r.URL.Query()["camera"]...), m)
+		ids := []string{}
+		for _, c := range now.world.cameras {
+			ids = append(ids, string(c.id))
+		}
+		json.NewEncoder(w).Encode(map[string]any{"link": now.link, "cameras": ids})
+	})
+	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
+		what := r.URL.Query().Get("what")
+		camera, _ := strconv.Atoi(r.URL.Query().Get("camera"))
+		switch what {
+		case "open":
+			now.open()
+		case "gone":
+			now.cancel()
+		default:
+			if err := now.world.do(what, camera); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+			}
+		}
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: mux}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	return "http://" + l.Addr().String()
+}
