@@ -29,7 +29,7 @@ type Options struct {
 
 // Truth is what a scene really shows at one moment.
 type Truth struct {
-	Moving bool            // a person is in the picture, walking or standing
+	Moving bool            // a person is in the picture, walking or standing, with a quarter of the body at least
 	Visit  int             // which visit it is, counted from 1; 0 for none
 	Box    image.Rectangle // the part of the picture that the person covers; empty for none
 	Lux    float64         // light on the garden
@@ -112,7 +112,8 @@ func (s *Scene) Truth(t time.Duration) Truth {
 	_, lux := s.script.light(s.spec.seed, t, float32(s.spec.w))
 	truth := Truth{Lux: lux}
 	if who, n := s.person(t); who != nil {
-		if box := who.box().Intersect(s.base.bounds()); !box.Empty() {
+		whole := who.box()
+		if box := whole.Intersect(s.base.bounds()); 4*box.Dx()*box.Dy() >= whole.Dx()*whole.Dy() {
 			truth.Moving, truth.Visit, truth.Box = true, n, box
 		}
 	}

@@ -1,0 +1,52 @@
+package motion
+
+import "time"
+
+// steady is how long somebody counts as in the picture after they were last found.
+const steady = 300 * time.Millisecond
+
+// judge makes the verdict on the frame that was just looked at.
+func (d *Detector) judge() Verdict {
+	v := Verdict{Boxes: d.boxes[:0]}
+	var best *track
+	born := d.now
+	for i := range d.tracks {
+		t := &d.tracks[i]
+		if !t.used || !t.inView {
+			continue
+		}
+		if t.sure {
+			v.Boxes = append(v.Boxes, t.box)
+			born = min(born, t.born)
+		}
+		if best == nil || t.score > best.score {
+			best = t
+		}
+	}
+	if best != nil {
+		v.Score = best.score
+	}
+	if len(v.Boxes) > 0 {
+		d.seen = d.now
+		if !d.open {
+			d.id++
+			d.open = true
+			d.event = Event{ID: d.id, Start: born, Peak: d.now, PeakScore: -1}
+			v.Started = true
+		}
+		d.event.End = d.now
+		if v.Score > d.event.PeakScore*1.04+0.002 {
+			d.event.Peak, d.event.PeakScore, d.event.Box = d.now, v.Score, best.box
+			v.Best = true
+		}
+	}
+	if d.open {
+		v.Event = &d.event
+		v.Moving = d.now-d.seen <= steady
+		if d.now-d.seen > d.cfg.Gap {
+			d.open, v.Ended = false, true
+		}
+	}
+	d.last = v
+	return v
+}

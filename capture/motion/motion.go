@@ -1,0 +1,254 @@
+// Package motion says whether a camera sees somebody: it watches the small grey
+// picture of each frame (capture.Luma), keeps a background with every pixel's own
+// noise, and follows what stands out from it until it has moved like a body and
+// not like rain, a lamp or the sun. What it finds it hands out as events.
+//
+// It is a pure function of what it was shown: no clock, no randomness, no
+// goroutine. Memory is fixed once the size of the luma is known, and a frame
+// allocates nothing.
+//
+// What this package does not do: it does not know what moved (person, car or
+// cat), reads no frames (capture.LumaReader does), takes no snapshots, and
+// controls no light: it is told about it by capture.Light.
+package motion
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+)
+
+// Config is what an owner may choose. The zero value is the default.
+type Config struct {
+	// Sensitivity from 1 to 10: what stands out less, and is smaller, is found
+	// with more. 0 means 5. At 5 a person is found who fills about a
+	// thousandth of the picture; at 8 one of 3 % of its height.
+	Sensitivity int
+
+	// Ignore are parts of the picture where nothing is looked for.
+	Ignore []Area
+
+	// Gap is how long nothing must move until an event is over. 0 means 2.5 s.
+	Gap time.Duration
+
+	// Still is how long somebody, or something, that came into the picture may
+	// stand still in it before it is taken for a part of it. 0 means 90 s.
+	Still time.Duration
+}
+
+// Area is a part of the picture in fractions of its width and height, so that it
+// means the same at every resolution.
+type Area struct{ X, Y, W, H float64 }
+
+// Validate reports what is wrong with c, in words for the owner.
+func (c Config) Validate() error {
+	if c.Sensitivity < 0 || c.Sensitivity > 10 {
+		return fmt.Errorf("sensitivity is %d, want 1 to 10", c.Sensitivity)
+	}
+	if c.Gap < 0 || c.Gap > time.Hour || c.Still < 0 || c.Still > 24*time.Hour {
+		return errors.New("gap must be 0 to 1h, still 0 to 24h")
+	}
+	for i, a := range c.Ignore {
+		if !(a.X >= 0 && a.Y >= 0 && a.W > 0 && a.H > 0 && a.X+a.W <= 1.000001 && a.Y+a.H <= 1.000001) {
+			return fmt.Errorf("ignored area %d (x %g, y %g, w %g, h %g) does not lie within the picture, which is 1 wide and 1 high", i+1, a.X, a.Y, a.W, a.H)
+		}
+	}
+	return nil
+}
+
+// Box is a part of a luma, in its pixels.
+type Box struct{ X, Y, W, H int }
+
+// On returns b in the pixels of the picture of width x height that l is the luma of.
+func (b Box) On(l *capture.Luma, width, height int) Box {
+	if l.W == 0 || l.H == 0 {
+		return Box{}
+	}
+	x, y := b.X*width/l.W, b.Y*height/l.H
+	return Box{x, y, (b.X+b.W)*width/l.W - x, (b.Y+b.H)*height/l.H - y}
+}
+
+// Event is one visit: from when something came into view until nothing moved any more.
+type Event struct {
+	ID        uint64        // counted from 1 by each Detector
+	Start     time.Duration // when what was found first stood out
+	End       time.Duration // when it was last seen; grows while the event is open
+	Peak      time.Duration // the best moment so far
+	PeakScore float64
+	Box       Box // what was found, at the best moment
+}
+
+// Verdict is what one frame says.
+type Verdict struct {
+	// Score, from 0 to 1, is how well this frame shows what was found: how large, how
+	// complete, how sure. It is 0 when nothing is followed.
+	Score float64
+	// Moving says that somebody is in the picture, be it standing still.
+	Moving bool
+	// Boxes are where, in luma pixels. They are valid until the next Observe.
+	Boxes []Box
+	// Event is the open one, and on the frame on which one ends still that one; else
+	// nil. It is the Detector's own and changes with the next Observe.
+	Event          *Event
+	Started, Ended bool // the event starts, or ends, with this frame
+	// Best says that this frame is clearly the best of the open event so far. The
+	// first frame of an event always is.
+	Best bool
+}
+
+// Detector watches one camera. One goroutine uses it at a time.
+type Detector struct {
+	cfg   Config
+	floor int32 // how many grey levels, Q8, a change must have over a pixel's noise
+	area  int   // smallest area of something new, in pixels of this luma
+	w, h  int
+
+	bg       background
+	raw      mask // pixels that stand out
+	found    mask // raw without specks
+	spare    mask
+	ignored  mask
+	prev     []uint8 // the luma before
+	blobs    blobs
+	tracks   [maxTracks]track
+	boxes    [maxTracks]Box
+	now      time.Duration
+	quiet    time.Duration // until then nothing new is followed
+	switched bool          // the light is being switched; the background is void
+	last     Verdict
+
+	event Event
+	open  bool
+	seen  time.Duration // when the open event's subject was last in view
+	id    uint64
+}
+
+// New returns a Detector for one camera.
+func New(c Config) (*Detector, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Sensitivity == 0 {
+		c.Sensitivity = 5
+	}
+	if c.Gap == 0 {
+		c.Gap = 2500 * time.Millisecond
+	}
+	if c.Still == 0 {
+		c.Still = 90 * time.Second
+	}
+	floor := 9 * math.Exp2(-0.25*float64(c.Sensitivity-5))
+	return &Detector{cfg: c, floor: int32(256 * floor)}, nil
+}
+
+// Observe takes in the luma of a frame taken at the given time, in the given
+// light, and says what it shows. Times rise from frame to frame; a step back
+// starts over. l is only read, and not kept.
+func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Light) Verdict {
+	if l.W < 1 || l.H < 1 || len(l.Pix) < l.W*l.H {
+		return d.idle(at)
+	}
+	fresh := l.W != d.w || l.H != d.h || at < d.now
+	if fresh {
+		d.resize(l.W, l.H)
+		d.now = at
+	}
+	dt := min(at-d.now, time.Second)
+	d.now = at
+	if light == capture.LightSwitching {
+		return d.hold(l, dt)
+	}
+	pix := l.Pix[:l.W*l.H]
+	if fresh || d.switched {
+		d.restart(pix, fresh)
+		return d.judge()
+	}
+	d.look(pix, dt)
+	copy(d.prev, pix)
+	return d.judge()
+}
+
+// look finds what stands out in pix, and follows it.
+func (d *Detector) look(pix []uint8, dt time.Duration) {
+	before := d.bg.share
+	d.bg.compensate(pix, d.raw)
+	d.bg.step(pix, d.raw, d.floor, dt)
+	d.raw.clear(d.ignored)
+	d.bg.share = float64(d.raw.count()) / float64(d.w*d.h)
+	// What changes nearly everything, or much of it at once, is light. A person
+	// before the lens grows there over many frames.
+	if d.bg.share > 0.85 || d.bg.share > 0.4 && d.bg.share-before > 0.3 {
+		d.restart(pix, false)
+		return
+	}
+	d.raw.despeckle(d.found, d.spare, d.neighbours())
+	d.blobs.find(d.found)
+	d.blobs.join()
+	d.follow(pix, dt)
+	d.release(pix)
+	d.bg.absorb(pix, d.raw, d.spare, dt)
+}
+
+// neighbours is how many pixels of 3x3 must stand out for the middle one to count.
+func (d *Detector) neighbours() int {
+	switch {
+	case d.cfg.Sensitivity >= 9:
+		return 2
+	case d.cfg.Sensitivity >= 7:
+		return 3
+	}
+	return 4
+}
+
+// restart takes pix for the background. What was followed is lost; an open event
+// goes on if it is found again.
+func (d *Detector) restart(pix []uint8, fresh bool) {
+	d.bg.seed(pix, fresh)
+	copy(d.prev, pix)
+	d.raw.reset()
+	d.tracks = [maxTracks]track{}
+	d.switched = false
+	d.quiet = d.now + 400*time.Millisecond
+}
+
+// hold keeps the verdict while the light is being switched, and stops the event's clock.
+func (d *Detector) hold(l *capture.Luma, dt time.Duration) Verdict {
+	d.switched = true
+	if d.open {
+		d.seen += dt
+	}
+	v := d.last
+	v.Started, v.Ended, v.Best, v.Boxes = false, false, false, nil
+	if d.last.Ended {
+		v.Event = nil
+	}
+	d.last = v
+	return v
+}
+
+// idle is the verdict on a frame without a luma.
+func (d *Detector) idle(at time.Duration) Verdict {
+	d.now = max(at, d.now)
+	for i := range d.tracks {
+		d.tracks[i].inView = false
+	}
+	return d.judge()
+}
+
+func (d *Detector) resize(w, h int) {
+	d.w, d.h = w, h
+	d.bg.resize(w, h)
+	for _, m := range []*mask{&d.raw, &d.found, &d.spare, &d.ignored} {
+		m.resize(w, h)
+	}
+	d.prev = make([]uint8, w*h)
+	d.blobs.resize(w, h)
+	share := 0.0004 * math.Exp2(-0.6*float64(d.cfg.Sensitivity-5))
+	d.area = max(2, int(share*float64(w*h)+0.5))
+	for _, a := range d.cfg.Ignore {
+		d.ignored.fill(int(a.X*float64(w)), int(a.Y*float64(h)), int(math.Ceil((a.X+a.W)*float64(w))), int(math.Ceil((a.Y+a.H)*float64(h))))
+	}
+}
