@@ -252,21 +252,6 @@ func (c *Camera) CertificateRequest() ([]byte, error) {
 	return x509.CreateCertificateRequest(rand.Reader, template, c.tlsKey)
 }
 
-// Request returns what a household needs to pair with this camera, to be
-// carried to it as a file: a hello that the camera signs, with its
-// CertificateRequest inside. The firmware's version stands in it.
-func (c *Camera) Request(firmware string) ([]byte, error) {
-	csr, err := c.CertificateRequest()
-	if err != nil {
-		return nil, err
-	}
-	h := seal.Hello{Firmware: firmware, CSR: csr}
-	if r := c.Roster(); r != nil {
-		h.Household, h.Roster = r.Household, r.Version
-	}
-	return seal.SignHello(c.key, h)
-}
-
 // Claim makes the camera a household's, durably. A camera that is claimed
 // accepts a new Pairing of its own household (another broker, a new
 // certificate), and ErrClaimed is its answer to any other.

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
@@ -55,7 +56,7 @@ func pair(t *testing.T, h *identity.Household, c *identity.Camera, name string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	hello, err := seal.OpenHello(request)
+	hello, err := identity.ParseRequest(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,5 +437,38 @@ func TestFailedWriteChangesNothing(t *testing.T) {
 	}
 	if err := c.SetRoster(newer); err != nil || openCamera(t, dir).Roster().Version != 3 {
 		t.Errorf("once it can be written: %v", err)
+	}
+}
+
+func TestParseRequest(t *testing.T) {
+	c, _ := newCamera(t)
+	text, err := c.Request("firmware 7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := identity.ParseRequest(text)
+	if err != nil || h.Camera != c.ID() || h.Firmware != "firmware 7" || h.Household != "" {
+		t.Errorf("read %+v, %v", h, err)
+	}
+	bare, err := seal.SignHello(c.Signer(), seal.Hello{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]string{
+		"empty":          "",
+		"half":           string(text[:len(text)/2]),
+		"twice":          string(text) + string(text),
+		"other PEM":      strings.ReplaceAll(string(text), "SEALCAM CAMERA REQUEST", "CERTIFICATE"),
+		"huge":           strings.Repeat("x", 1<<20),
+		"no certificate": string(pem.EncodeToMemory(&pem.Block{Type: "SEALCAM CAMERA REQUEST", Bytes: bare})),
+	} {
+		if _, err := identity.ParseRequest([]byte(bad)); !errors.Is(err, identity.ErrRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	block, _ := pem.Decode(text)
+	block.Bytes[len(block.Bytes)-1] ^= 1
+	if _, err := identity.ParseRequest(pem.EncodeToMemory(block)); seal.ReasonOf(err) != seal.BrokenSeal {
+		t.Errorf("signature broken: %v", err)
 	}
 }

@@ -485,3 +485,40 @@ func TestPairRefusesForeignRequests(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestViewerFollowsItsHouseholdsDirectory(t *testing.T) {
+	h := newHousehold(t)
+	v, err := h.AddViewer("desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if news, err := v.Refresh(); news || err != nil {
+		t.Errorf("nothing has changed: news %v, %v", news, err)
+	}
+	if _, err := h.AddViewer("phone"); err != nil {
+		t.Fatal(err)
+	}
+	_, signed, err := h.Roster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if news, err := v.Refresh(); !news || err != nil || v.Roster().Version != 3 || !bytes.Equal(v.SignedRoster(), signed) {
+		t.Errorf("a viewer more: news %v, roster %d, %v", news, v.Roster().Version, err)
+	}
+	if news, err := v.Refresh(); news || err != nil {
+		t.Errorf("nothing more has changed: news %v, %v", news, err)
+	}
+	ahead, err := seal.SignRoster(h.Owner(), seal.Roster{Version: 9, Issued: someday})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.SetRoster(ahead); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.RemoveViewer("phone"); err != nil {
+		t.Fatal(err)
+	}
+	if news, err := v.Refresh(); news || err != nil || v.Roster().Version != 9 {
+		t.Errorf("the directory is behind: news %v, roster %d, %v", news, v.Roster().Version, err)
+	}
+}

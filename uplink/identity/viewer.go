@@ -24,14 +24,18 @@ const (
 // household's directory, with or without the owner key beside it. Its methods
 // are safe for concurrent use; only one process may use one viewer.
 type Viewer struct {
-	dir    string // of this viewer
-	name   string
-	about  householdFile
-	key    *seal.ViewerKey
-	tls    *tls.Config
-	state  []byte
+	home  string // directory of the household
+	dir   string // of this viewer, in home
+	name  string
+	about householdFile
+	key   *seal.ViewerKey
+	tls   *tls.Config
+	state []byte
+
 	mu     sync.Mutex
 	roster *seal.Roster
+	signed []byte      // the roster's bytes
+	read   fs.FileInfo // of the roster in home when it was read
 }
 
 // makeViewer makes a viewer's files, anew if there are any.
@@ -78,7 +82,7 @@ func OpenViewer(dir, name string) (*Viewer, error) {
 	if name, err = pickViewer(dir, name); err != nil {
 		return nil, err
 	}
-	v := &Viewer{dir: filepath.Join(dir, viewersDir, name), name: name, about: about, key: new(seal.ViewerKey)}
+	v := &Viewer{home: dir, dir: filepath.Join(dir, viewersDir, name), name: name, about: about, key: new(seal.ViewerKey)}
 	if err := checkDir(v.dir); err != nil {
 		return nil, err
 	}
@@ -90,13 +94,13 @@ func OpenViewer(dir, name string) (*Viewer, error) {
 	if err := v.key.UnmarshalText(text); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := v.openTLS(dir); err != nil {
+	if err := v.openTLS(); err != nil {
 		return nil, err
 	}
 	if v.state, err = readFile(filepath.Join(v.dir, stateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return v, v.openRoster(dir)
+	return v, v.openRoster()
 }
 
 // pickViewer finds the viewer meant by an empty name.
@@ -129,8 +133,8 @@ func pickViewer(dir, name string) (string, error) {
 	return "", fmt.Errorf("%s holds several viewers, say which one: %s", dir, strings.Join(names, ", "))
 }
 
-func (v *Viewer) openTLS(dir string) error {
-	authority, err := readFile(filepath.Join(dir, authorityCert))
+func (v *Viewer) openTLS() error {
+	authority, err := readFile(filepath.Join(v.home, authorityCert))
 	if err != nil {
 		return err
 	}
@@ -149,21 +153,54 @@ func (v *Viewer) openTLS(dir string) error {
 }
 
 // openRoster takes the newer of the roster that this viewer was sent last and
-// the one in the household's directory, which the owner may have changed.
-func (v *Viewer) openRoster(dir string) error {
-	own, _, ownErr := readRoster(filepath.Join(v.dir, rosterFile), v.about.Household)
-	if ownErr != nil && !errors.Is(ownErr, fs.ErrNotExist) {
-		return ownErr
-	}
-	household, _, err := readRoster(filepath.Join(dir, rosterFile), v.about.Household)
-	if err != nil {
+// the one in the household's directory.
+func (v *Viewer) openRoster() error {
+	var err error
+	path := filepath.Join(v.home, rosterFile)
+	if v.read, err = os.Stat(path); err != nil {
 		return err
 	}
-	v.roster = household
-	if own != nil && own.Version > household.Version {
-		v.roster = own
+	if v.roster, v.signed, err = readRoster(path, v.about.Household); err != nil {
+		return err
 	}
-	return nil
+	own, signed, err := readRoster(filepath.Join(v.dir, rosterFile), v.about.Household)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && own.Version > v.roster.Version {
+		v.roster, v.signed = own, signed
+	}
+	return err
+}
+
+// Refresh looks whether the owner has changed the household in this directory
+// since it was read, and takes its roster if it is newer. It tells whether it
+// is. It costs next to nothing when nothing has changed.
+func (v *Viewer) Refresh() (news bool, err error) {
+	path := filepath.Join(v.home, rosterFile)
+	now, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now.ModTime().Equal(v.read.ModTime()) && now.Size() == v.read.Size() {
+		return false, nil
+	}
+	signed, err := readFile(path)
+	if err != nil {
+		return false, err
+	}
+	next, err := newerRoster(v.about.Household, v.roster, signed)
+	v.read = now
+	if seal.ReasonOf(err) == seal.Replayed {
+		return false, nil // this viewer was sent a newer one meanwhile
+	}
+	if next == nil || err != nil {
+		return false, err
+	}
+	v.roster, v.signed = next, signed
+	return true, nil
 }
 
 // Name returns the viewer's name in the household.
@@ -201,9 +238,19 @@ func (v *Viewer) SetRoster(signed []byte) (news bool, err error) {
 	if err := writeFile(filepath.Join(v.dir, rosterFile), signed); err != nil {
 		return false, err
 	}
-	v.roster = next
+	v.roster, v.signed = next, signed
 	return true, nil
 }
+
+// SignedRoster returns the newest roster as it travels. Nobody may write to it.
+func (v *Viewer) SignedRoster() []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.signed
+}
+
+// StatePath returns the file in which SetState stores.
+func (v *Viewer) StatePath() string { return filepath.Join(v.dir, stateFile) }
 
 // State returns what the viewer remembered of its cameras (seal.Opener) when
 // it was opened, nil for nothing.
