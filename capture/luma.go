@@ -77,6 +77,9 @@ func (r *LumaReader) readRaw(f *Frame) (w, h int, pix []uint8, err error) {
 	stride := f.Format.Stride
 	if stride == 0 {
 		stride = row
+		if step == 2 {
+			stride += fw % 2 * 2 // colours come for two pixels at a time
+		}
 	}
 	if stride < row {
 		return 0, 0, nil, &BadFrame{Reason: "header", Err: fmt.Errorf("stride of %d bytes for rows of %d", stride, row)}
