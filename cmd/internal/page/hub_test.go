@@ -26,6 +26,9 @@ func contents(list []*record) string {
 	return strings.Join(out, " ")
 }
 
+// snapshot returns what a new stream would start with.
+func (h *hub) snapshot() []*record { h.mu.Lock(); defer h.mu.Unlock(); return h.history() }
+
 func TestHistoryKeepsTheNewest(t *testing.T) {
 	h := newHub(small)
 	for i, m := range []*record{

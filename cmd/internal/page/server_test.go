@@ -333,6 +333,13 @@ func TestStream(t *testing.T) {
 	broker.Deliver(feed.Item{Camera: seal.CameraID(id('b')), Kind: "live", Sealed: []byte("now"), Retained: true})
 	broker.Deliver(feed.Item{Camera: seal.CameraID(id('b')), Kind: "nothing", Sealed: []byte("unknown topic")})
 	broker.Deliver(feed.Item{Camera: seal.CameraID("../" + id('b')[3:]), Kind: "live", Sealed: []byte("bad name")})
+	deadline := time.Now().Add(10 * time.Second)
+	for strings.Count(contents(p.hub.snapshot()), "b:") != 2 {
+		if time.Now().After(deadline) {
+			t.Fatal("the history stays empty")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	resp, err := http.Get("http://" + l.Addr().String() + "/feed")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ export class Bench {
     this.series = new Map();
     this.latency = [];
     this.since = { swapped: 0, refused: 0 };
-    this.hostile = new Switch('Hostile relay', 'swaps the pictures of two cameras', (on) => set('hostile', on));
+    this.hostile = new Switch('Hostile relay', 'swaps the pictures of two cameras', (on) => set('hostile', on), 'spoils');
     this.network = new Switch('Network', 'between the cameras and the broker', (on) => set('network', on));
     this.plots = el('div', { class: 'plots' });
     this.stages = el('div', { class: 'stages' });
@@ -22,8 +22,8 @@ export class Bench {
     this.button.addEventListener('click', () => this.toggle());
     this.plot('fps', 'Frames a second', (v) => v.toFixed(1));
     this.plot('cpu', 'CPU a frame', (v) => `${v.toFixed(1)} ms`);
-    this.plot('spool', 'Waiting in the spool', (v) => `${v}`);
-    this.plot('rate', 'Sealed and sent', (v) => `${bytes(v)}/s`);
+    this.plot('spool', 'In the spool', (v) => `${v}`);
+    this.plot('rate', 'Sent', (v) => `${bytes(v)}/s`);
     this.plot('latency', 'Lens to glass', (v) => (v < 1000 ? `${Math.round(v)} ms` : `${(v / 1000).toFixed(1)} s`));
   }
 
@@ -100,8 +100,8 @@ export class Bench {
 
 // Switch is an on/off button with a line about what it does right now.
 class Switch {
-  constructor(label, text, change) {
-    this.button = el('button', { type: 'button', class: 'switch', role: 'switch', 'aria-checked': 'false', onclick: () => change(this.button.getAttribute('aria-checked') !== 'true') }, el('i'));
+  constructor(label, text, change, cls = '') {
+    this.button = el('button', { type: 'button', class: `switch ${cls}`, role: 'switch', 'aria-checked': 'false', onclick: () => change(this.button.getAttribute('aria-checked') !== 'true') }, el('i'));
     this.text = el('p', { class: 'fine', 'aria-live': 'polite' }, text);
     const name = el('p', { class: 'name' }, label);
     this.button.setAttribute('aria-label', label);
