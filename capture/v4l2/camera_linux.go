@@ -19,6 +19,10 @@ const pollTime = 250 * time.Millisecond
 // have none before it is given up. Each is followed by a longer pause.
 const maxFaults = 20
 
+// plausible is how far the driver's time of a frame may be from the time at
+// which it is fetched.
+const plausible = 10 * time.Second
+
 // queue is a device that streams: what Next needs of the kernel.
 type queue interface {
 	wait(time.Duration) (ready bool, err error) // also ready when there is an error to fetch
@@ -150,7 +154,8 @@ func (c *camera) count(raw uint32) {
 func (c *camera) stamp(b *buffer) {
 	now := c.clock()
 	at := time.Duration(b.Timestamp.Nano())
-	if b.Flags&flagTimestampMask != flagMonotonic || at <= 0 || at > now || now-at > 10*time.Second {
+	// Drivers that reckon when a frame must have been taken may be a little ahead.
+	if b.Flags&flagTimestampMask != flagMonotonic || at <= 0 || (now-at).Abs() > plausible {
 		at = now
 	}
 	c.mono = max(at, c.mono)

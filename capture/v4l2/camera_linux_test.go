@@ -296,9 +296,10 @@ func TestNextTakesOnlyPlausibleTimes(t *testing.T) {
 		frame(0, 3, 10, flagMonotonic, 2*time.Hour),             // not yet: now
 		frame(0, 4, 10, 0, time.Hour-time.Second),               // of another clock: now
 		frame(0, 5, 10, flagMonotonic, 0),                       // none: now
+		frame(0, 6, 10, flagMonotonic, time.Hour+time.Second),   // a little ahead: the driver's
 	}
 	c := mustBegin(t, n, Want{})
-	for i, want := range []time.Duration{time.Hour - 3*time.Second, time.Hour - 3*time.Second, time.Hour, time.Hour, time.Hour, time.Hour} {
+	for i, want := range []time.Duration{time.Hour - 3*time.Second, time.Hour - 3*time.Second, time.Hour, time.Hour, time.Hour, time.Hour, time.Hour + time.Second} {
 		var f capture.Frame
 		if err := c.Next(t.Context(), &f); err != nil || f.Mono != want {
 			t.Errorf("frame %d is of %v, want %v (%v)", i, f.Mono, want, err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/blackjack/webcam"
 	"golang.org/x/sys/unix"
 
 	"github.com/sealcam/sealcam/capture"
@@ -110,5 +111,17 @@ func TestDevicesWithoutAny(t *testing.T) {
 		if d.Path == "" || d.Err == nil && len(d.Offers) == 0 {
 			t.Errorf("%+v", d)
 		}
+	}
+}
+
+func TestRatesOfIntervals(t *testing.T) {
+	got := rates([]webcam.FrameRate{
+		{MinNumerator: 1, MaxNumerator: 1, MinDenominator: 15, MaxDenominator: 15},
+		{MinNumerator: 1001, MaxNumerator: 1001, MinDenominator: 30000, MaxDenominator: 30000},
+		{MinNumerator: 1, MaxNumerator: 1, StepNumerator: 1, MinDenominator: 60, MaxDenominator: 1},
+		{},
+	})
+	if len(got) != 4 || got[0] != 60 || got[1] < 29.97 || got[1] > 29.98 || got[2] != 15 || got[3] != 1 {
+		t.Error(got)
 	}
 }

@@ -1,9 +1,11 @@
 package v4l2
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/blackjack/webcam"
@@ -151,7 +153,8 @@ func (k *kernel) offers() []Offer {
 	return out
 }
 
-// rates turns frame intervals into frames per second; of a range, both ends.
+// rates turns frame intervals into frames per second, highest first; of a range,
+// both ends.
 func rates(intervals []webcam.FrameRate) []float64 {
 	var out []float64
 	add := func(num, den uint32) {
@@ -165,6 +168,7 @@ func rates(intervals []webcam.FrameRate) []float64 {
 			add(i.MaxNumerator, i.MaxDenominator)
 		}
 	}
+	slices.SortFunc(out, func(a, b float64) int { return cmp.Compare(b, a) })
 	return out
 }
 

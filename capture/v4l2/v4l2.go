@@ -18,6 +18,7 @@ package v4l2
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sealcam/sealcam/capture"
@@ -53,10 +54,10 @@ type Offer struct {
 
 // Size is a frame size, or a range of them, with the rates it comes at.
 type Size struct {
-	Width, Height       int // the largest
-	MinWidth, MinHeight int // the smallest; equal to the largest for a single size
-	StepW, StepH        int // 0 for a single size
-	Rates               []float64
+	Width, Height       int       // the largest
+	MinWidth, MinHeight int       // the smallest; equal to the largest for a single size
+	StepW, StepH        int       // 0 for a single size
+	Rates               []float64 // frames per second, highest first; empty: the driver does not say
 }
 
 // String returns "1920x1080" or "16x16 to 1920x1080".
@@ -69,11 +70,10 @@ func (s Size) String() string {
 
 // fastest returns the highest rate, 0 if none is known.
 func (s Size) fastest() float64 {
-	best := 0.0
-	for _, r := range s.Rates {
-		best = max(best, r)
+	if len(s.Rates) == 0 {
+		return 0
 	}
-	return best
+	return slices.Max(s.Rates)
 }
 
 // pixelOf tells which of sealcam's layouts a FourCC is; 0 for none.

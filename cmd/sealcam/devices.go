@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,11 +26,12 @@ a summary: the first thing to try with a new camera.
 
 // runDevices is "sealcam devices".
 func runDevices(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("devices", "sealcam devices [--device PATH [--frames N] [--size WxH] [--rate FPS] [--pixel NAME]]", devicesText)
+	fs := env.Flags("devices", "sealcam devices [--device PATH [--set NAME=VALUE] [--frames N] [--size WxH] [--rate FPS] [--pixel NAME]]", devicesText)
 	device := fs.String("device", "", "show or try this `device` alone")
 	frames := fs.Int("frames", 0, "capture `N` frames")
 	size := fs.String("size", "", "wanted `WxH`; the device's best within 1920x1080 if empty")
 	rate := fs.Float64("rate", 0, "wanted frames per second; the device's own if 0")
+	set := fs.String("set", "", "set a control first, such as `gain=32`")
 	pixel := fs.String("pixel", "", "wanted layout: mjpeg, nv12, yuyv, grey or h264; the best if empty")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
@@ -47,9 +49,15 @@ func runDevices(ctx context.Context, env *cli.Env, args []string) error {
 	switch {
 	case fs.NArg() > 0:
 		return cli.Usagef("%q: sealcam devices takes flags only", fs.Arg(0))
-	case *frames > 0 && *device == "":
-		return cli.Usagef("--frames needs --device")
-	case *frames > 0:
+	case (*frames > 0 || *set != "") && *device == "":
+		return cli.Usagef("--frames and --set need --device")
+	}
+	if *set != "" {
+		if err := setControl(*device, *set); err != nil {
+			return err
+		}
+	}
+	if *frames > 0 {
 		return tryDevice(ctx, env, *device, want, *frames)
 	}
 	return listDevices(env, *device)
@@ -96,8 +104,8 @@ func listDevices(env *cli.Env, path string) error {
 	return nil
 }
 
-// writeDevice writes one line for each size of each format; what is as in the
-// line above is left blank.
+// writeDevice writes one line for each size of each format that sealcam reads,
+// and one for the others; what is as in the line above is left blank.
 func writeDevice(w io.Writer, d v4l2.Device) {
 	first := d.Path + "\t" + d.Name
 	if len(d.Offers) == 0 {
@@ -107,28 +115,57 @@ func writeDevice(w io.Writer, d v4l2.Device) {
 		}
 		fmt.Fprintf(w, "%s\t-\t-\t%s\n", first, text)
 	}
+	var unread []string
 	for _, o := range d.Offers {
-		format := o.FourCC
 		if o.Pixel == 0 {
-			format += " (not read)"
+			unread = append(unread, o.FourCC)
+			continue
 		}
-		sizes := o.Sizes
-		if len(sizes) == 0 {
-			sizes = []v4l2.Size{{}}
-		}
-		for _, s := range sizes {
-			size := "any"
-			if s.Width > 0 {
-				size = s.String()
-			}
+		format := o.FourCC
+		for _, s := range o.Sizes {
 			var rates []string
 			for _, r := range s.Rates {
 				rates = append(rates, fmt.Sprintf("%.4g", r))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", first, format, size, strings.Join(rates, " "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", first, format, s, strings.Join(rates, " "))
 			first, format = "\t", ""
 		}
+		if len(o.Sizes) == 0 {
+			fmt.Fprintf(w, "%s\t%s\tany\t\n", first, format)
+			first = "\t"
+		}
 	}
+	if len(unread) > 0 {
+		text := strings.Join(unread[:min(len(unread), 8)], " ")
+		if n := len(unread) - 8; n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		fmt.Fprintf(w, "%s\tnot read\t-\t%s\n", first, text)
+	}
+}
+
+// setControl sets one control by its name.
+func setControl(path, assignment string) error {
+	name, text, _ := strings.Cut(assignment, "=")
+	value, err := strconv.Atoi(text)
+	if err != nil {
+		return cli.Usagef("--set %q: a control is set as name=number", assignment)
+	}
+	var names []string
+	for _, id := range v4l2.KnownControls() {
+		names = append(names, id.String())
+		if id.String() != name {
+			continue
+		}
+		c, err := v4l2.OpenControls(path)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Set(id, value)
+		return err
+	}
+	return cli.Usagef("--set %q: the controls are %s", name, strings.Join(names, ", "))
 }
 
 // writeControls writes the controls of a device that light depends on.
@@ -170,6 +207,7 @@ type seen struct {
 	Seq    uint64  `json:"seq"`
 	Mono   float64 `json:"mono"`
 	Bytes  int     `json:"bytes"`
+	JPEG   int     `json:"jpeg,omitempty"` // bytes from the JPEG's start to its end, MJPEG only
 	Width  int     `json:"width,omitempty"`
 	Height int     `json:"height,omitempty"`
 	Bad    string  `json:"bad,omitempty"`
@@ -211,7 +249,7 @@ func tryDevice(ctx context.Context, env *cli.Env, path string, want v4l2.Want, n
 	if last > first {
 		fps = float64(n-bad-1) / (last - first)
 	}
-	return out.Encode(map[string]any{"frames": n - bad, "bad": bad, "fps": fps})
+	return out.Encode(map[string]any{"frames": n - bad, "bad_frames": bad, "fps": fps})
 }
 
 // nextSeen waits for a frame and looks at it.
@@ -236,7 +274,7 @@ func nextSeen(ctx context.Context, cam capture.Camera) (seen, error) {
 	s := seen{Seq: f.Seq, Mono: f.Mono.Seconds(), Bytes: len(f.Data), Width: f.Format.Width, Height: f.Format.Height}
 	if f.Format.Pixel == capture.MJPEG {
 		h, err := mjpeg.Scan(f.Data)
-		s.Width, s.Height = h.Width, h.Height
+		s.Width, s.Height, s.JPEG = h.Width, h.Height, h.End-h.Start
 		if why, ok := err.(mjpeg.Error); ok {
 			s.Bad, s.Detail = string(why), why.Error()
 		}
