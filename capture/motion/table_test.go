@@ -1,35 +1,24 @@
 package motion_test
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/capture/motion/score"
 	"github.com/sealcam/sealcam/capture/scene"
 )
 
 // result is how a Detector judged a scene, against its truth.
 type result struct {
-	hit, miss, wrong int // seconds: found, overlooked, invented
-	events, visits   int
-	split            int // visits that became no event or several, events of several visits
-	latency          time.Duration
+	score.Result
+	split int // visits that became no event or several, and events of several visits
 }
 
-func (r result) f1() float64 {
-	if r.hit+r.miss+r.wrong == 0 {
-		return 1
-	}
-	return 2 * float64(r.hit) / float64(2*r.hit+r.miss+r.wrong)
-}
-
-// play shows a scene to a new Detector, and compares second by second: a second is
-// moving when half of its frames are.
-func play(tb testing.TB, spec string, cfg motion.Config, trace io.Writer) result {
+// play shows a scene to a new Detector.
+func play(tb testing.TB, spec string, cfg motion.Config) result {
 	tb.Helper()
 	s, err := scene.New(spec, scene.Options{})
 	if err != nil {
@@ -39,23 +28,9 @@ func play(tb testing.TB, spec string, cfg motion.Config, trace io.Writer) result
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var r result
+	var judge score.Judge
 	var reader capture.LumaReader
 	var f capture.Frame
-	var frames, told, real int
-	second := time.Duration(0)
-	turn := func() {
-		switch got, want := told*2 >= frames, real*2 >= frames; {
-		case frames == 0:
-		case got && want:
-			r.hit++
-		case got:
-			r.wrong++
-		case want:
-			r.miss++
-		}
-		frames, told, real = 0, 0, 0
-	}
 	visits := map[int]map[uint64]bool{}
 	events := map[uint64]map[int]bool{}
 	for {
@@ -68,36 +43,22 @@ func play(tb testing.TB, spec string, cfg motion.Config, trace io.Writer) result
 		if err != nil {
 			tb.Fatal(err)
 		}
-		for f.Mono >= second+time.Second {
-			turn()
-			second += time.Second
-		}
 		v := d.Observe(l, f.Mono, capture.LightUnknown)
 		truth := s.Truth(f.Mono)
-		frames++
-		if v.Moving {
-			told++
-		}
-		if truth.Moving {
-			real++
-			if visits[truth.Visit] == nil {
-				visits[truth.Visit] = map[uint64]bool{}
-			}
+		judge.Frame(f.Mono, v.Moving, truth.Moving)
+		if truth.Moving && visits[truth.Visit] == nil {
+			visits[truth.Visit] = map[uint64]bool{}
 		}
 		if v.Started {
-			r.events++
 			events[v.Event.ID] = map[int]bool{}
 		}
 		if v.Moving && truth.Moving {
 			visits[truth.Visit][v.Event.ID] = true
 			events[v.Event.ID][truth.Visit] = true
 		}
-		if trace != nil {
-			fmt.Fprintf(trace, "%.1f truth %v %v verdict %v %.2f %v started %v ended %v\n", f.Mono.Seconds(), truth.Moving, truth.Box, v.Moving, v.Score, v.Boxes, v.Started, v.Ended)
-		}
 	}
-	turn()
-	r.visits = len(visits)
+	r := result{Result: judge.Result()}
+	r.Visits, r.Events = len(visits), len(events)
 	for _, e := range visits {
 		if len(e) != 1 {
 			r.split++
@@ -140,10 +101,10 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(spec, "size=") {
 			spec += "&size=640x360"
 		}
-		r := play(t, spec+"&pixel=grey", motion.Config{}, nil)
-		t.Logf("%-42s %6d %6d %6d %7.3f %7d %6d %6d", c.spec, r.hit, r.miss, r.wrong, r.f1(), r.visits, r.events, r.split)
-		if r.f1() < c.f1 || r.events != r.visits || r.split > 0 {
-			t.Errorf("%s: F1 %.3f, want %.2f; %d events for %d visits, %d of them torn or merged", c.spec, r.f1(), c.f1, r.events, r.visits, r.split)
+		r := play(t, spec+"&pixel=grey", motion.Config{})
+		t.Logf("%-42s %6d %6d %6d %7.3f %7d %6d %6d", c.spec, r.Hit, r.Miss, r.Wrong, r.F1(), r.Visits, r.Events, r.split)
+		if r.F1() < c.f1 || r.Events != r.Visits || r.split > 0 {
+			t.Errorf("%s: F1 %.3f, want %.2f; %d events for %d visits, %d of them torn or merged", c.spec, r.F1(), c.f1, r.Events, r.Visits, r.split)
 		}
 	}
 }

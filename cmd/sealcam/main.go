@@ -23,6 +23,7 @@ const about = "sealcam: pictures that are verified where they are looked at"
 func commands() []cli.Command {
 	return []cli.Command{
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
+		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 	}
 }
 
