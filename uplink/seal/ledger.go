@@ -35,12 +35,15 @@ type ledger struct {
 // gap is an inclusive range of sequences that have not arrived.
 type gap struct {
 	first, last uint64
-	after       [32]byte // hash of the message before first
-	before      [32]byte // what the message after last names as its previous one
+	after       [32]byte // hash of the message before first, or unknown
+	before      [32]byte // what the message after last names as its previous one, or unknown
 	from, to    uint64   // when those two were taken, 0 for unknown
 	history     bool     // from before this viewer's time: not missed, but welcome
 	lost        bool     // confessed by the camera: will never come
 }
+
+// unknown stands for the hash of a message that is not known, or not there.
+var unknown [32]byte
 
 type mark struct {
 	seq  uint64
@@ -103,7 +106,7 @@ func (l *ledger) checkDurable(p position) *Refusal {
 		return refuse(Replayed, "message %d is not after %d, and not missing", p.seq, l.head.seq)
 	}
 	g := &l.gaps[i]
-	if p.seq == g.first && p.prev != g.after || p.seq == g.last && p.hash != g.before {
+	if p.seq == g.first && g.after != unknown && p.prev != g.after || p.seq == g.last && g.before != unknown && p.hash != g.before {
 		return alarm("message %d does not fit between its neighbours", p.seq)
 	}
 	return nil
@@ -174,7 +177,7 @@ func (l *ledger) fill(p position) {
 	below.last, below.before, below.to = p.seq-1, p.prev, p.taken
 	above.first, above.after, above.from = p.seq+1, p.hash, p.taken
 	var parts []gap
-	if below.first <= below.last && p.prev != g.after {
+	if below.first <= below.last && (p.prev == unknown || p.prev != g.after) {
 		parts = append(parts, below)
 	}
 	if above.first <= above.last && p.hash != g.before {
@@ -220,16 +223,22 @@ func (g gap) confess(lost []Range) (parts []gap) {
 		}
 		if g.first < first {
 			open := g
-			open.last, open.before, open.to = first-1, [32]byte{}, 0
+			open.last, open.before, open.to = first-1, unknown, 0
 			parts = append(parts, open)
 		}
 		gone := g
 		gone.first, gone.last, gone.lost = first, last, true
+		if gone.first != g.first {
+			gone.after, gone.from = unknown, 0
+		}
+		if gone.last != g.last {
+			gone.before, gone.to = unknown, 0
+		}
 		parts = append(parts, gone)
 		if last == g.last {
 			return parts
 		}
-		g.first, g.after, g.from = last+1, [32]byte{}, 0
+		g.first, g.after, g.from = last+1, unknown, 0
 	}
 	return append(parts, g)
 }

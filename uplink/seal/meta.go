@@ -59,7 +59,8 @@ type Meta struct {
 	// within one boot.
 	Seq uint64
 	// Prev is the Sealed.Hash of the Durable message before; zero when Seq is 1,
-	// or when the camera has lost its memory of it.
+	// or when the camera has lost its memory of it. In that case Seq must leave
+	// out at least one number, lest it seem to contradict the message before.
 	Prev [32]byte
 	// Expires is when a Live message stops being shown, whole seconds. Seal wants
 	// it for Live with a clock, and refuses it for everything else.
