@@ -24,6 +24,7 @@ func commands() []cli.Command {
 	return []cli.Command{
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
+		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},
 	}
 }
 

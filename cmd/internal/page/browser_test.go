@@ -127,11 +127,9 @@ func serve(t *testing.T, w *world, m *Module) *stage {
 	ends.Go(func() { p.Serve(ctx, l) })
 	ends.Go(func() { w.pump(ctx) })
 	t.Cleanup(func() { cancel(); ends.Wait() })
-	secret, err := w.viewer.MarshalText()
-	if err != nil {
+	if s.link, err = URL("http://"+l.Addr().String(), w.id, w.viewer, "Linden Street"); err != nil {
 		t.Fatal(err)
 	}
-	s.link = URL(l.Addr().String(), string(w.id), string(secret), "Linden Street")
 	return s
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // BenchControls is what the bench drawer shows and switches. All its methods
@@ -112,14 +113,20 @@ func newPage(conf Config, l limits) (*Page, error) {
 // ServeHTTP implements http.Handler.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-// URL returns the address to open: where the page listens, and in the
-// fragment, which browsers never send, the household and the viewer's secret.
-func URL(addr, household, secret, name string) string {
-	v := url.Values{"h": {household}, "k": {secret}}
+// URL returns the address to open: origin is where the page is served
+// ("http://127.0.0.1:8480"); the fragment, which browsers never send, holds the
+// household and the viewer's secret. name is how the household is called; it
+// may be empty. Whoever has the address can see the household's pictures.
+func URL(origin string, household seal.HouseholdID, key *seal.ViewerKey, name string) (string, error) {
+	secret, err := key.MarshalText()
+	if err != nil {
+		return "", err
+	}
+	v := url.Values{"h": {string(household)}, "k": {string(secret)}}
 	if name != "" {
 		v.Set("n", name)
 	}
-	return "http://" + addr + "/#" + v.Encode()
+	return origin + "/#" + v.Encode(), nil
 }
 
 // beat is how often a page hears from the server at least.
