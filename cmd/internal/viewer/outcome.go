@@ -1,0 +1,175 @@
+package viewer
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// What says what an Outcome is about.
+type What string
+
+// What can come of a message.
+const (
+	Verified  What = "verified"   // Outcome.Verified may be shown
+	Again     What = "again"      // Outcome.Verified was seen before: the broker had kept it
+	Refused   What = "refused"    // Outcome.Refusal says why nothing may be shown
+	Hello     What = "hello"      // a camera that is nobody's introduces itself, in Outcome.Hello
+	GapOpened What = "gap"        // Outcome.Gap is missing, and is being asked for
+	GapClosed What = "gap closed" // all of Outcome.Gap has come after all
+	GapLost   What = "gap lost"   // what is left of Outcome.Gap will never come: the camera says so
+)
+
+// Outcome is what came of one message. It is about the camera whose topic the
+// message came on; a message of another camera is a refusal about this one.
+type Outcome struct {
+	What     What
+	Camera   seal.CameraID
+	Name     string    // the household's label of the camera
+	Kind     string    // of the topic, see package feed
+	Retained bool      // the broker had kept the message
+	At       time.Time // when it was opened
+
+	// Which of these is set, What says.
+
+	Verified *seal.Verified
+	Refusal  *seal.Refusal
+	Hello    *seal.Hello
+	Gap      seal.Gap
+}
+
+// open is what happens with an Item. v.mu is held.
+func (v *Viewer) open(it feed.Item) []Outcome {
+	o := Outcome{Camera: it.Camera, Kind: it.Kind, Retained: it.Retained, At: v.now()}
+	if it.Kind == feed.Hello {
+		return v.openHello(it, o)
+	}
+	entry, ours := v.opener.Roster().Camera(it.Camera)
+	if it.Kind == feed.Roster {
+		v.openRoster(it, ours)
+		return nil
+	}
+	if !ours {
+		v.stats.Strangers++
+		return nil
+	}
+	o.Name = entry.Name
+	verified, err := v.opener.Open(it.Camera, it.Sealed)
+	if err == nil {
+		return v.seen(verified, o)
+	}
+	var refusal *seal.Refusal
+	if !errors.As(err, &refusal) {
+		refusal = &seal.Refusal{Reason: seal.Malformed, Camera: it.Camera, Err: err}
+	}
+	if refusal.Duplicate {
+		return v.again(it, o)
+	}
+	v.stats.Refused[refusal.Reason]++
+	o.What, o.Refusal = Refused, refusal
+	return []Outcome{o}
+}
+
+// seen takes note of a message that was verified.
+func (v *Viewer) seen(m *seal.Verified, o Outcome) []Outcome {
+	meta, c := m.Meta(), v.care(o.Camera)
+	if meta.Kind == seal.KindSnapshot || meta.Kind == seal.KindClip {
+		v.stats.Pictures++
+	} else {
+		v.stats.Others++
+	}
+	if c.behind = m.RosterBehind(); !c.behind {
+		c.push.reset()
+	}
+	if meta.Stream != seal.Durable {
+		v.news.live = true
+		o.What, o.Verified = Verified, m
+		return []Outcome{o}
+	}
+	v.news.durable = true
+	c.unreceipted++
+	opened, closed := c.follow(meta.Seq, m.Gap(), v.opener.Gaps(o.Camera))
+	if m.Late() || len(opened) > 0 {
+		c.chase.restart(o.At) // what is missing may be on its way
+	}
+	var all []Outcome
+	add := func(what What, gaps []seal.Gap) {
+		for _, g := range gaps {
+			gap := o
+			gap.What, gap.Gap = what, g
+			if what == GapClosed && g.Lost {
+				gap.What = GapLost
+			}
+			all = append(all, gap)
+		}
+	}
+	add(GapOpened, opened)
+	o.What, o.Verified = Verified, m
+	all = append(all, o)
+	add(GapClosed, closed)
+	return all
+}
+
+// again draws once more what a broker had kept and the viewer has seen: after
+// a restart the newest picture is wanted, though it is no news.
+func (v *Viewer) again(it feed.Item, o Outcome) []Outcome {
+	v.stats.Duplicates++
+	if !it.Retained {
+		return nil
+	}
+	m, err := v.opener.Check(it.Camera, it.Sealed)
+	if err != nil {
+		return nil // it has grown stale, and that it existed is known
+	}
+	o.What, o.Verified = Again, m
+	return []Outcome{o}
+}
+
+// openHello tells of a camera that nobody has claimed yet.
+func (v *Viewer) openHello(it feed.Item, o Outcome) []Outcome {
+	h, err := seal.OpenHello(it.Sealed)
+	if err != nil || h.Camera != it.Camera || h.Household != "" {
+		return nil // hellos of claimed cameras are for brokers' logs
+	}
+	o.What, o.Hello = Hello, h
+	return []Outcome{o}
+}
+
+// openRoster takes a newer roster, and notes who needs a newer one.
+func (v *Viewer) openRoster(it feed.Item, ours bool) {
+	news, err := v.identity.SetRoster(it.Sealed)
+	switch {
+	case seal.ReasonOf(err) == seal.NotForYou:
+		// Another household's camera on the same broker.
+	case err != nil && ours:
+		// An old roster, or none at all, stands where this camera would read it.
+		v.care(it.Camera).behind = true
+		v.log.Debug("roster refused", "camera", it.Camera, "err", err)
+	case news:
+		v.adoptRoster()
+	}
+}
+
+// adoptRoster makes the identity's roster the one in force.
+func (v *Viewer) adoptRoster() {
+	r := v.identity.Roster()
+	if err := v.opener.SetRoster(r); err != nil {
+		v.tell("roster not adopted", err)
+		return
+	}
+	v.news.durable = true
+	v.log.Info("new roster", "version", r.Version, "cameras", len(r.Cameras), "viewers", len(r.Viewers))
+	if _, ok := r.Viewer(v.identity.Key().ID()); !ok {
+		v.log.Warn("this viewer is no longer in the household: new pictures are not for it", "viewer", v.identity.Name())
+	}
+}
+
+// tell logs a trouble once.
+func (v *Viewer) tell(what string, err error) {
+	if key := what + err.Error(); !v.told[key] && len(v.told) < 100 {
+		v.told[key] = true
+		v.log.Error(what, "err", err)
+	}
+}

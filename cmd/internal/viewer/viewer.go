@@ -1,0 +1,252 @@
+// Package viewer is what every viewer needs on top of seal.Opener and a feed:
+// it opens what comes, remembers it over restarts, tells cameras what has
+// arrived, asks for what is missing, and passes rosters on. Who uses it gets a
+// stream of Outcomes.
+//
+// What this package does not do: it draws, stores and forwards no picture, and
+// gives out no bytes that were not verified. It decides nothing about seals;
+// seal does.
+package viewer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// Times between this viewer and its cameras.
+const (
+	tendEvery   = 2 * time.Second  // state is stored and receipts are sent, if there is news
+	liveEvery   = 30 * time.Second // state is stored if the news is live pictures only, which expire by themselves
+	sendTimeout = 10 * time.Second // of one command
+	goodbyeTime = time.Second      // for storing and sending at the end
+)
+
+// Config is what a Viewer is made of.
+type Config struct {
+	Identity *identity.Viewer
+	Feed     feed.Feed
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Viewer opens what its household's cameras send.
+type Viewer struct {
+	identity *identity.Viewer
+	feed     feed.Feed
+	now      func() time.Time
+	log      *slog.Logger
+
+	// turn is held from the opening of a message until its Outcomes have been
+	// handled, and while the state to be stored is read: what is stored as seen,
+	// and receipted, has been handled.
+	turn   sync.Mutex
+	failed bool // an Outcome was not handled: nothing is stored any more
+
+	mu      sync.Mutex // guards what follows, for short times
+	opener  *seal.Opener
+	cameras map[seal.CameraID]*care
+	news    news // since the state was stored
+	told    map[string]bool
+	stats   Stats
+}
+
+// news says what the stored state does not have.
+type news struct {
+	durable, live bool
+	since         time.Time // the state was stored
+}
+
+// care is what a Viewer does for one camera.
+type care struct {
+	unreceipted uint64 // durable messages since the last receipt that was sent
+	gaps        []seal.Gap
+	chase       pause // before asking for what is missing
+	behind      bool  // the camera seals under an old roster, or was sent one
+	push        pause // before sending it the new one
+}
+
+// Stats counts what a Viewer has seen since it was made.
+type Stats struct {
+	Pictures   uint64                 `json:"pictures"`   // verified snapshots and parts of clips
+	Others     uint64                 `json:"others"`     // verified status and other messages
+	Refused    map[seal.Reason]uint64 `json:"refused"`    // by reason; duplicates are not among them
+	Duplicates uint64                 `json:"duplicates"` // messages delivered again, which is no fault
+	Strangers  uint64                 `json:"strangers"`  // messages of cameras that are not the household's
+	Missing    uint64                 `json:"missing"`    // messages missing now
+	Receipts   uint64                 `json:"receipts"`   // sent
+	Resends    uint64                 `json:"resends"`    // requests for missing messages sent
+}
+
+// StateError says that a viewer's memory of its cameras cannot be used.
+type StateError struct {
+	Path string
+	Err  error
+}
+
+func (e *StateError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+func (e *StateError) Unwrap() error { return e.Err }
+
+// Hint says how to go on.
+func (e *StateError) Hint() string {
+	return "delete " + e.Path + " to go on without this memory"
+}
+
+// New returns a Viewer that goes on where the identity's state left off.
+func New(c Config) (*Viewer, error) {
+	if c.Identity == nil || c.Feed == nil || c.Now == nil {
+		return nil, errors.New("viewer: needs an identity, a feed and a clock")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	state := c.Identity.State()
+	opener, err := seal.NewOpener(seal.OpenerConfig{
+		Household: c.Identity.Household(), Roster: c.Identity.Roster(), Key: c.Identity.Key(),
+		Now: c.Now, State: state,
+	})
+	if err != nil {
+		return nil, &StateError{c.Identity.StatePath(), err}
+	}
+	v := &Viewer{
+		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"),
+		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{},
+	}
+	v.stats.Refused = map[seal.Reason]uint64{}
+	for _, camera := range c.Identity.Roster().Cameras {
+		v.care(camera.ID).gaps = openGaps(opener.Gaps(camera.ID))
+	}
+	return v, nil
+}
+
+// Run hands every Outcome to each, one at a time, until ctx ends (its error is
+// ctx's) or each returns an error (which is returned). What each has returned
+// nil for is remembered and receipted; what it has not is shown again after a
+// restart, if it comes again. each may call the Viewer's methods.
+func (v *Viewer) Run(ctx context.Context, each func(Outcome) error) error {
+	// The feed outlives ctx for a moment, so that the last receipts can be sent.
+	feeding, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	items := make(chan feed.Item)
+	fed := make(chan error, 1)
+	go func() {
+		fed <- v.feed.Run(feeding, func(it feed.Item) {
+			select {
+			case items <- it:
+			case <-feeding.Done():
+			}
+		})
+	}()
+	tended := make(chan struct{})
+	tending, stopTending := context.WithCancel(ctx)
+	defer stopTending()
+	go func() {
+		defer close(tended)
+		v.tendLoop(tending)
+	}()
+	err := v.take(ctx, items, fed, each)
+	stopTending()
+	<-tended
+	goodbye, cancel := context.WithTimeout(feeding, goodbyeTime)
+	defer cancel()
+	v.tend(goodbye, true)
+	stop()
+	if feedErr := <-fed; err == nil {
+		return feedErr
+	}
+	return err
+}
+
+// take opens Items until something ends. It returns nil when the feed has.
+func (v *Viewer) take(ctx context.Context, items <-chan feed.Item, fed chan error, each func(Outcome) error) error {
+	for {
+		select {
+		case it := <-items:
+			if err := v.one(it, each); err != nil {
+				return err
+			}
+		case err := <-fed:
+			fed <- err
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// one opens an Item and has its Outcomes handled.
+func (v *Viewer) one(it feed.Item, each func(Outcome) error) error {
+	v.turn.Lock()
+	defer v.turn.Unlock()
+	v.mu.Lock()
+	outcomes := v.open(it)
+	v.mu.Unlock()
+	for _, o := range outcomes {
+		if err := each(o); err != nil {
+			v.failed = true
+			return err
+		}
+	}
+	return nil
+}
+
+// Ask asks a camera to show what it sees now. The answer is an Outcome whose
+// message is Fresh. It is safe for concurrent use, as are the other methods.
+func (v *Viewer) Ask(ctx context.Context, camera seal.CameraID) error {
+	v.mu.Lock()
+	cmd, _, err := v.opener.Ask(camera)
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return v.feed.Send(ctx, camera, feed.Command, cmd)
+}
+
+// Roster returns the roster in force, which nobody may write to.
+func (v *Viewer) Roster() *seal.Roster {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.opener.Roster()
+}
+
+// Gaps returns what is missing of a camera now.
+func (v *Viewer) Gaps(camera seal.CameraID) []seal.Gap {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.opener.Gaps(camera)
+}
+
+// Stats returns the counts so far.
+func (v *Viewer) Stats() Stats {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.stats
+	s.Refused = make(map[seal.Reason]uint64, len(v.stats.Refused))
+	for reason, n := range v.stats.Refused {
+		s.Refused[reason] = n
+	}
+	for id := range v.cameras {
+		for _, g := range openGaps(v.opener.Gaps(id)) {
+			s.Missing += g.Last - g.First + 1
+		}
+	}
+	return s
+}
+
+// care returns what is kept for a camera of the roster.
+func (v *Viewer) care(id seal.CameraID) *care {
+	c := v.cameras[id]
+	if c == nil {
+		c = &care{chase: pause{first: firstPause}, push: pause{first: firstPause}}
+		v.cameras[id] = c
+	}
+	return c
+}
