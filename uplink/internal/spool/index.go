@@ -1,0 +1,210 @@
+package spool
+
+import "slices"
+
+// entry is one stored message. It is linked into one list of victims, and into
+// one lane while it waits to be sent.
+type entry struct {
+	label
+	onDisk   state // state that the file's name says; behind label.state for a while
+	inFlight bool  // handed out by Offer, and neither acknowledged nor returned
+	parked   bool  // could not be read; tried again on the next connection
+	dirty    bool  // in Spool.dirty
+	gone     bool  // its file has been given up
+
+	links [2]struct {
+		in         *list
+		prev, next *entry
+	}
+}
+
+// The two links of an entry.
+const (
+	byVictim = iota
+	byLane
+)
+
+// list is a doubly linked list of entries. An entry is in at most one list of
+// each side.
+type list struct {
+	side        int
+	first, last *entry
+	n           int
+}
+
+func (l *list) pushBack(e *entry) {
+	k := &e.links[l.side]
+	k.in, k.prev, k.next = l, l.last, nil
+	if l.last != nil {
+		l.last.links[l.side].next = e
+	} else {
+		l.first = e
+	}
+	l.last = e
+	l.n++
+}
+
+func (l *list) pushFront(e *entry) {
+	k := &e.links[l.side]
+	k.in, k.prev, k.next = l, nil, l.first
+	if l.first != nil {
+		l.first.links[l.side].prev = e
+	} else {
+		l.last = e
+	}
+	l.first = e
+	l.n++
+}
+
+// unlink takes e out of the list of that side, if it is in one.
+func (e *entry) unlink(side int) {
+	k := &e.links[side]
+	l := k.in
+	if l == nil {
+		return
+	}
+	if k.prev != nil {
+		k.prev.links[side].next = k.next
+	} else {
+		l.first = k.next
+	}
+	if k.next != nil {
+		k.next.links[side].prev = k.prev
+	} else {
+		l.last = k.prev
+	}
+	l.n--
+	k.in, k.prev, k.next = nil, nil, nil
+}
+
+// index finds, orders and counts the stored messages. Every operation takes
+// the same time whatever is stored.
+type index struct {
+	entries map[uint64]*entry
+	have    Ranges // numbers of entries
+	open    Ranges // numbers stored or lost, and not delivered
+	bytes   int64  // taken on disk, as cost counts
+
+	victims [states][classes]list
+	lanes   [2]list // status and snapshots, first in first out
+	clips   clipLane
+	again   list // asked for once more by a viewer
+}
+
+// clipLane gives the newest clip first, and each clip from its start. Clips
+// with nothing waiting are dropped when they come up.
+type clipLane struct {
+	order []*clip          // newest last
+	of    map[uint64]*clip // by group
+}
+
+type clip struct {
+	list
+	group uint64
+	since uint64 // number by which it is ordered
+}
+
+func newIndex() *index {
+	x := &index{entries: map[uint64]*entry{}, clips: clipLane{of: map[uint64]*clip{}}}
+	x.again.side = byLane
+	for i := range x.lanes {
+		x.lanes[i].side = byLane
+	}
+	return x
+}
+
+// cost is what a message takes on disk: whole blocks, of the usual size.
+func (l label) cost() int64 { return (int64(l.size) + 4095) &^ 4095 }
+
+// top returns the highest number stored, or 0.
+func (x *index) top() uint64 {
+	if len(x.have) == 0 {
+		return 0
+	}
+	return x.have[len(x.have)-1].Last
+}
+
+// insert adds e, not yet in a lane.
+func (x *index) insert(e *entry) {
+	x.entries[e.seq] = e
+	x.have.Add(Range{e.seq, e.seq})
+	if e.state != delivered {
+		x.open.Add(Range{e.seq, e.seq})
+	}
+	x.bytes += e.cost()
+	x.victims[e.state][e.class].pushBack(e)
+}
+
+// drop takes e out of everything but open, which is about delivery.
+func (x *index) drop(e *entry) {
+	e.unlink(byVictim)
+	e.unlink(byLane)
+	e.gone = true
+	delete(x.entries, e.seq)
+	x.have.Remove(Range{e.seq, e.seq})
+	x.bytes -= e.cost()
+}
+
+// enqueue puts e at the end of its lane, or at the front of it.
+func (x *index) enqueue(e *entry, front bool) {
+	if e.links[byLane].in != nil {
+		return
+	}
+	l := &x.again
+	switch {
+	case e.state != waiting:
+	case e.class == Clip:
+		l = x.clips.lane(e)
+	default:
+		l = &x.lanes[e.class-Status]
+	}
+	if front {
+		l.pushFront(e)
+	} else {
+		l.pushBack(e)
+	}
+}
+
+func (c *clipLane) lane(e *entry) *list {
+	l := c.of[e.group]
+	if l == nil {
+		l = &clip{list: list{side: byLane}, group: e.group, since: e.seq}
+		c.of[e.group] = l
+		i := len(c.order) // nearly always the newest
+		for i > 0 && c.order[i-1].since > e.seq {
+			i--
+		}
+		c.order = slices.Insert(c.order, i, l)
+	}
+	return &l.list
+}
+
+// next takes the most important waiting entry out of its lane; nil if none.
+func (x *index) next() *entry {
+	e := x.lanes[0].first
+	if e == nil {
+		e = x.lanes[1].first
+	}
+	if e == nil {
+		e = x.clips.first()
+	}
+	if e == nil {
+		e = x.again.first
+	}
+	if e != nil {
+		e.unlink(byLane)
+	}
+	return e
+}
+
+func (c *clipLane) first() *entry {
+	for n := len(c.order); n > 0; n = len(c.order) {
+		newest := c.order[n-1]
+		if newest.first != nil {
+			return newest.first
+		}
+		delete(c.of, newest.group)
+		c.order = c.order[:n-1]
+	}
+	return nil
+}
