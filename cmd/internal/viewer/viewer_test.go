@@ -598,7 +598,7 @@ func TestMemoryOverCrashes(t *testing.T) {
 		if now, _ := os.ReadFile(state); !bytes.Equal(now, durable) {
 			t.Error("stored again for each live picture")
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(40 * time.Second)
 		now, _ := os.ReadFile(state)
 		if bytes.Equal(now, durable) {
 			t.Error("live pictures are never remembered")
