@@ -32,6 +32,8 @@ export class Queue {
     this.#wake();
   }
 
+  close() { this.#pause.port1.close(); }
+
   #wake() {
     if (this.#running || !this.#started || !this.waiting) return;
     this.#running = true;
