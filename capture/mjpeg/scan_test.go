@@ -81,6 +81,7 @@ func TestScanRefuses(t *testing.T) {
 		{"cut in the data", whole[:len(whole)-20], mjpeg.ErrTruncated},
 		{"cut in the end marker", whole[:len(whole)-1], mjpeg.ErrTruncated},
 		{"cut, then the next frame", append(append([]byte{}, whole[:len(whole)-20]...), whole...), mjpeg.ErrTruncated},
+		{"cut, then a frame of more than 64 KiB", append(append([]byte{}, whole[:len(whole)-20]...), makeJPEG(t, 1000, 1000)...), mjpeg.ErrTruncated},
 		{"no frame header", without(whole, 0xc0), mjpeg.ErrHeader},
 		{"no quantization tables", without(whole, 0xdb), mjpeg.ErrHeader},
 		{"two frame headers", insert(whole, sos, whole[sof:sof+19]...), mjpeg.ErrHeader},

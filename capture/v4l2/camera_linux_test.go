@@ -152,6 +152,14 @@ func TestNextBestFormatWhenTheDriverDisagrees(t *testing.T) {
 	}
 }
 
+func TestALayoutThatWasAskedForIsNotReplaced(t *testing.T) {
+	n := webcamNode()
+	n.Driver = func(f pixFormat) pixFormat { return codeIf(f, codeYUYV, codeMJPG) }
+	if c, err := begin("/dev/video0", n, Want{Pixel: capture.YUYV}, noon); !errors.Is(err, capture.ErrNoFormat) {
+		t.Errorf("%v %v", c, err)
+	}
+}
+
 func sizeIf(f pixFormat, code, size uint32) uint32 {
 	if f.PixelFormat == code {
 		return size
@@ -328,7 +336,9 @@ func TestNextTellsWhenTheDeviceIsGone(t *testing.T) {
 	if err := c.Next(t.Context(), &f); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Next(t.Context(), &f); !errors.Is(err, capture.ErrGone) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := c.Next(ctx, &f); !errors.Is(err, capture.ErrGone) {
 		t.Errorf("giving back: %v", err)
 	}
 }
@@ -363,6 +373,23 @@ func TestNextIsNoBusyLoop(t *testing.T) {
 					t.Errorf("after %d bad frames: %v", i, err)
 				}
 				return
+			}
+		}
+	})
+}
+
+// Now and then a driver has nothing after all: that is no reason to give it up.
+func TestNextForgivesFaultsBetweenFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := webcamNode()
+		for i := range uint32(2 * maxFaults) {
+			n.Events = append(n.Events, event{err: unix.EAGAIN}, frame(0, i, 10, 0, 0))
+		}
+		c := mustBegin(t, n, Want{})
+		for range 2 * maxFaults {
+			var f capture.Frame
+			if err := c.Next(t.Context(), &f); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})

@@ -39,6 +39,7 @@ func TestPicks(t *testing.T) {
 		{"a size that is offered", Want{Width: 640, Height: 480}, webcam, capture.MJPEG, 640, 480},
 		{"a large size that is offered", Want{Width: 3840, Height: 2160}, webcam, capture.MJPEG, 3840, 2160},
 		{"the nearest", Want{Width: 700, Height: 500}, webcam, capture.MJPEG, 640, 480},
+		{"the larger of two as near", Want{Width: 700, Height: 500}, []Offer{offer("MJPG", 'M', one(680, 500), one(720, 500), one(690, 490))}, capture.MJPEG, 720, 500},
 		{"the wanted size before the better layout", Want{Width: 800, Height: 600},
 			[]Offer{offer("MJPG", 'M', one(640, 480)), offer("YUYV", 'Y', one(800, 600))}, capture.YUYV, 800, 600},
 		{"NV12 before YUYV before grey", Want{}, []Offer{offer("GREY", 'G', one(640, 480)), offer("YUYV", 'Y', one(640, 480)), offer("NV12", 'N', one(640, 480))}, capture.NV12, 640, 480},

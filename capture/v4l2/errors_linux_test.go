@@ -2,6 +2,7 @@ package v4l2
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +72,7 @@ func TestOthersAreNamedInOrder(t *testing.T) {
 
 func TestHolderIsNamed(t *testing.T) {
 	proc := t.TempDir()
-	for _, p := range []struct{ pid, name, fd string }{{"17", "sshd", "/dev/null"}, {"230", "motion", "/dev/video0"}} {
+	for _, p := range []struct{ pid, name, fd string }{{"17", "sshd", "/dev/null"}, {fmt.Sprint(os.Getpid()), "sealcamd", "/dev/video0"}, {"99999999", "late", "/dev/video1"}, {"230", "motion", "/dev/video0"}} {
 		dir := filepath.Join(proc, p.pid)
 		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "fd"), 0o755), os.WriteFile(filepath.Join(dir, "comm"), []byte(p.name+"\n"), 0o644),
 			os.Symlink(p.fd, filepath.Join(dir, "fd", "3"))); err != nil {
@@ -81,7 +82,7 @@ func TestHolderIsNamed(t *testing.T) {
 	if got := holder(proc, "/dev/video0"); got != "motion (process 230)" {
 		t.Error(got)
 	}
-	if got := holder(proc, "/dev/video1"); got != "" {
+	if got := holder(proc, "/dev/video2"); got != "" {
 		t.Error(got)
 	}
 }
