@@ -20,7 +20,7 @@ help: ## this text
 
 build: wasm ## sealcam and sealcamd for this machine, into build/
 	@mkdir -p $(BUILD)
-	$(GOBUILD) -o $(BUILD)/ ./cmd/sealcam ./cmd/sealcamd
+	$(GOBUILD) -tags embedwasm -o $(BUILD)/ ./cmd/sealcam ./cmd/sealcamd
 
 wasm: ## the opener for browsers, embedded by build
 	@$(GO) run ./cmd/internal/page/wasmbuild
@@ -73,6 +73,9 @@ footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
 
 figures: ## the benchmarks behind the figures, as ratios in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./capture/... ./encode/... ./uplink/...
+
+screenshots: ## every state of the page in Chromium, as PNG, into build/screenshots
+	$(GO) test -count=1 -run TestBrowser -v ./cmd/internal/page
 
 test-deps: ## install what the tests need beside Go: Debian packages (as root), node modules
 	@.ci/test-deps
