@@ -107,19 +107,25 @@ func (g *Guard) accept(b []byte, retained bool, now time.Time) (*Command, error)
 	return c, nil
 }
 
-// bound forgets an issuer when there are too many, one that is not in the
-// roster, and accepts nothing below its counter from a stranger to this Guard.
+// bound forgets an issuer when there are too many: of those that are not in the
+// roster the one that counted least. From then on nothing below its counter is
+// accepted from an issuer that the Guard does not know.
 func (g *Guard) bound(keep string) {
 	if len(g.issuers) <= maxIssuers {
 		return
 	}
+	least := -1
 	for i, s := range g.issuers {
-		if s.Key != keep && g.roster.issuer(&Command{Issuer: KeyID(s.Key)}) == nil {
-			g.floor = max(g.floor, s.Counter)
-			g.issuers = slices.Delete(g.issuers, i, i+1)
-			return
+		gone := s.Key != keep && g.roster.issuer(&Command{Issuer: KeyID(s.Key)}) == nil
+		if gone && (least < 0 || s.Counter < g.issuers[least].Counter) {
+			least = i
 		}
 	}
+	if least < 0 {
+		return // maxIssuers is more than a roster can name
+	}
+	g.floor = max(g.floor, g.issuers[least].Counter)
+	g.issuers = slices.Delete(g.issuers, least, least+1)
 }
 
 // State returns what must be remembered between runs.

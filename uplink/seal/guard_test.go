@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,32 +64,26 @@ func TestGuardCounts(t *testing.T) {
 func TestGuardBound(t *testing.T) {
 	h := newHome(t)
 	g := h.guard(t, nil)
-	var old []byte
-	var first *ecdsa.PrivateKey
-	for i := range maxIssuers + 20 {
-		k := newKey(t)
-		spki, err := MarshalPublicKey(k.Public())
-		must(t, err)
-		g.SetRoster(h.sign(t, uint64(i+2), func(r *Roster) { r.Viewers[0].Key = spki }))
-		b := h.command(t, k, uint64(1000+i))
-		if first == nil {
-			first, old = k, b
-		}
-		if _, err := g.Accept(b, false, h.now); err != nil {
-			t.Fatal(err)
-		}
+	for i := range maxIssuers {
+		g.issuers = append(g.issuers, issuerState{Key: formatID([32]byte{byte(i)}), Counter: uint64(1000 + i)})
 	}
-	if len(g.issuers) != maxIssuers {
-		t.Errorf("%d issuers remembered", len(g.issuers))
+	slices.SortFunc(g.issuers, func(a, b issuerState) int { return issuerKey(a, b.Key) })
+	phone := h.viewer.Signer().(*ecdsa.PrivateKey)
+	if _, err := g.Accept(h.command(t, phone, 5), false, h.now); err != nil {
+		t.Fatal(err)
 	}
-	if again := h.guard(t, g.State()); len(again.State()) != len(g.State()) {
-		t.Error("state")
+	if len(g.issuers) != maxIssuers || g.floor != 1000 {
+		t.Errorf("%d issuers remembered, floor %d", len(g.issuers), g.floor)
 	}
-	spki, err := MarshalPublicKey(first.Public())
-	must(t, err)
-	g.SetRoster(h.sign(t, 999, func(r *Roster) { r.Viewers[0].Key = spki }))
-	if _, err := g.Accept(old, false, h.now); ReasonOf(err) != Replayed {
-		t.Errorf("a command of long ago: %v", err)
+	g = h.guard(t, g.State())
+	if _, err := g.Accept(h.command(t, phone, 5), false, h.now); ReasonOf(err) != Replayed {
+		t.Errorf("the one who just came is forgotten: %v", err)
+	}
+	if _, err := g.Accept(h.command(t, h.owner, 1000), false, h.now); ReasonOf(err) != Replayed {
+		t.Errorf("below what a forgotten issuer counted: %v", err)
+	}
+	if _, err := g.Accept(h.command(t, h.owner, 1002), false, h.now); err != nil {
+		t.Error(err)
 	}
 }
 
