@@ -22,6 +22,7 @@ const about = "sealcam: pictures that are verified where they are looked at"
 // commands lists every subcommand in the order in which a newcomer meets them.
 func commands() []cli.Command {
 	return []cli.Command{
+		{Name: "bench", Short: "try the whole path on this machine, from lens to verified picture", Run: runBench},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},

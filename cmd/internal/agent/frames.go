@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/uplink"
+)
+
+// job is a frame on its way to becoming a Picture.
+type job struct {
+	want want
+	held *held
+}
+
+// eye is what looks at frames. Only the frame goroutine touches it, and looking
+// allocates nothing: what it needs is made once, and what it keeps is copied
+// into frames that circulate between free and jobs.
+type eye struct {
+	luma    capture.LumaReader
+	motion  *motion.Detector
+	chooser chooser
+	best    *held // copy of the best frame of the open event
+	asked   []uplink.Request
+	meter   *meter
+
+	step     time.Duration // between analysed frames
+	nextLook time.Duration
+	lastMono time.Duration
+}
+
+// frames carries light to kept frames until ctx ends or a source that can end
+// has ended. It closes jobs, so that what was kept is still sealed.
+func (a *Agent) frames(ctx context.Context) error {
+	runtime.LockOSThread() // the meter reads this thread's CPU clock
+	defer runtime.UnlockOSThread()
+	defer close(a.jobs)
+	a.eye.meter = newMeter(&a.cpu)
+	err := a.loop.Run(ctx, a.frame)
+	if w, ok := a.eye.chooser.flush(); ok {
+		a.hand(w, nil)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err == nil {
+		return errEnded
+	}
+	return err
+}
+
+// errEnded ends a run whose source has ended.
+var errEnded = errors.New("the source has ended")
+
+// frame looks at one frame. It runs for every frame of the camera's life.
+func (a *Agent) frame(f *capture.Frame) error {
+	e := &a.eye
+	e.meter.mark(StageCapture)
+	if !e.due(f.Mono) {
+		return nil
+	}
+	luma, err := e.luma.Read(f)
+	e.meter.mark(StageLuma)
+	if err != nil {
+		a.badLuma.Add(1)
+		return nil
+	}
+	if a.light != nil {
+		f.Light = a.light.Step(f.Mono, a.now(), luma)
+		a.lightNow.Store(uint32(f.Light))
+	}
+	e.meter.mark(StageLight)
+	var v motion.Verdict
+	if e.motion != nil {
+		v = e.motion.Observe(luma, f.Mono, f.Light)
+		a.noteEvent(&v)
+	}
+	e.meter.mark(StageMotion)
+	wants, keep := e.chooser.see(f.Mono, v, e.requests(a.up.Requests()))
+	if keep {
+		e.best.keep(f, a.now(), a.mono())
+	}
+	for _, w := range wants {
+		a.hand(w, f)
+	}
+	e.meter.mark(StageKeep)
+	return nil
+}
+
+// due reports whether the frame at mono is one to look at: at most one each
+// step, evenly, whatever the camera's rate.
+func (e *eye) due(mono time.Duration) bool {
+	if mono < e.lastMono { // another device, or the file from its start
+		e.nextLook = mono
+	}
+	e.lastMono = mono
+	if mono < e.nextLook {
+		return false
+	}
+	e.nextLook = max(e.nextLook+e.step, mono-e.step)
+	return true
+}
+
+// requests returns what viewers have asked since the last look, a few at most.
+func (e *eye) requests(from <-chan uplink.Request) []uplink.Request {
+	e.asked = e.asked[:0]
+	for len(e.asked) < cap(e.asked) {
+		select {
+		case r := <-from:
+			e.asked = append(e.asked, r)
+		default:
+			return e.asked
+		}
+	}
+	return e.asked
+}
+
+// hand gives the frame of w to the sealing goroutine: f, or the one kept as the
+// best of its event. When sealing has fallen behind by every frame there is to
+// circulate, the Picture is skipped and counted: the camera never waits.
+func (a *Agent) hand(w want, f *capture.Frame) {
+	var h *held
+	select {
+	case h = <-a.free:
+	default:
+		a.skipped.Add(1)
+		return
+	}
+	if w.best {
+		h, a.eye.best = a.eye.best, h
+	} else {
+		h.keep(f, a.now(), a.mono())
+	}
+	a.jobs <- job{w, h} // never blocks: as many places as there are frames to circulate
+}

@@ -1,0 +1,147 @@
+// Package agent is the product on one screen: every part of a camera, in the
+// order in which light travels. sealcamd runs it on a board, the bench runs it
+// on a desk.
+//
+// What this package does not do: no part's work. It reads settings, opens the
+// parts, and joins them by two bounded queues; each part is in its own package.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink"
+)
+
+// circulating is how many frames may be on their way to becoming Pictures. It
+// bounds memory: each holds one copy of a frame.
+const circulating = 4
+
+// Config is what an Agent is made of.
+type Config struct {
+	Settings Settings
+	Open     func(context.Context) (capture.Camera, error) // the camera; nil opens Settings.Camera.Source
+	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
+	Uplink   *uplink.Uplink
+	Now      func() time.Time     // wall clock
+	Mono     func() time.Duration // monotonic clock since the system's start
+	Log      *slog.Logger
+}
+
+// Lighting says in which light a frame was taken, and acts on lamp and filter.
+// *daynight.Part is one.
+type Lighting interface {
+	// Step looks at l, taken at the monotonic time at, when the wall clock said
+	// now. It allocates nothing.
+	Step(at time.Duration, now time.Time, l *capture.Luma) capture.Light
+}
+
+// Agent is one running camera.
+type Agent struct {
+	settings Settings
+	now      func() time.Time
+	mono     func() time.Duration
+	log      *slog.Logger
+
+	loop  capture.Loop
+	light Lighting
+	eye   eye
+	free  chan *held // frames that circulate
+	jobs  chan job
+	jpeg  encode.JPEG
+	up    *uplink.Uplink
+
+	counters
+}
+
+// New joins the parts. Nothing runs yet.
+func New(c Config) (*Agent, error) {
+	if err := c.Settings.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink}
+	a.free, a.jobs = make(chan *held, circulating), make(chan job, circulating)
+	for range circulating {
+		a.free <- new(held)
+	}
+	a.eye = eye{
+		chooser: chooser{every: c.Settings.Live.Every.Duration},
+		best:    new(held),
+		asked:   make([]uplink.Request, 0, circulating),
+		step:    time.Duration(float64(time.Second) / c.Settings.Motion.Rate),
+	}
+	if c.Settings.Motion.Enabled {
+		var err error
+		if a.eye.motion, err = motion.New(motion.Config{Sensitivity: c.Settings.Motion.Sensitivity}); err != nil {
+			return nil, fmt.Errorf("motion: %w", err)
+		}
+	}
+	open := c.Open
+	if open == nil {
+		open = c.Settings.source().Auto().Open
+	}
+	a.loop = capture.Loop{Open: open, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
+	return a, nil
+}
+
+// Run carries light to the broker until ctx ends, or until a source that can
+// end has ended and its last Picture has been spooled. What was spooled and not
+// yet delivered waits for the next Run.
+func (a *Agent) Run(ctx context.Context) error {
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.frames(running) }) // light > Frame > kept frames
+	g.Go(func() error { return a.seal() })          // kept frames > Picture > Sealed, spooled
+	g.Go(func() error { return a.up.Run(running) }) // spool > broker; roster and commands back
+	g.Go(func() error { return a.status(running) }) // a sealed word on how the camera is
+	err := g.Wait()
+	if errors.Is(err, errEnded) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// counters is what the agent counts, readable at any time.
+type counters struct {
+	cpu      [stages]atomic.Int64 // nanoseconds
+	events   atomic.Uint64
+	sealed   atomic.Uint64 // pictures
+	skipped  atomic.Uint64 // pictures that found no frame to circulate
+	badLuma  atomic.Uint64 // frames whose picture data could not be read
+	failed   atomic.Uint64 // pictures that could not be encoded or sealed
+	lightNow atomic.Uint32
+}
+
+// Stats is what an Agent counted since its start.
+type Stats struct {
+	Capture capture.Stats
+	Uplink  uplink.Stats
+	Events  uint64
+	Sealed  uint64 // pictures
+	Skipped uint64 // pictures not taken because sealing had fallen behind
+	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
+	Failed  uint64 // pictures that could not be encoded or sealed
+	Light   capture.Light
+	CPU     [stages]time.Duration // per stage; 0 where the system does not say
+}
+
+// Stats returns the counters. It is safe for concurrent use.
+func (a *Agent) Stats() Stats {
+	s := Stats{
+		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
+		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
+		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Light: capture.Light(a.lightNow.Load()),
+	}
+	for i := range a.cpu {
+		s.CPU[i] = time.Duration(a.cpu[i].Load())
+	}
+	return s
+}

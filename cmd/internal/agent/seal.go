@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"runtime"
+
+	"github.com/sealcam/sealcam/encode"
+)
+
+// seal turns kept frames into Pictures and Sealed until jobs is closed. It runs
+// beside the frame goroutine because encoding a raw frame or waiting for flash
+// takes longer than the camera waits.
+func (a *Agent) seal() error {
+	runtime.LockOSThread() // the meter reads this thread's CPU clock
+	defer runtime.UnlockOSThread()
+	m := newMeter(&a.cpu)
+	for j := range a.jobs {
+		p, err := a.picture(j)
+		a.free <- j.held
+		m.mark(StageEncode)
+		if err == nil {
+			err = a.send(j.want, p)
+		}
+		m.mark(StageSeal)
+		if err != nil {
+			a.failed.Add(1)
+			a.log.Warn("a picture was not sealed", "cause", j.want.cause, "event", j.want.event, "err", err)
+			continue
+		}
+		a.sealed.Add(1)
+	}
+	return nil
+}
+
+// picture encodes the kept frame. The Picture owns its bytes.
+func (a *Agent) picture(j job) (encode.Picture, error) {
+	f := &j.held.frame
+	data, w, h, err := a.jpeg.Snapshot(f)
+	if err != nil {
+		return encode.Picture{}, err
+	}
+	return encode.Picture{
+		Kind: encode.Snapshot, Media: "image/jpeg", Data: data, Width: w, Height: h,
+		Taken: j.held.taken, Mono: j.held.mono,
+		Cause: j.want.cause, Light: f.Light, Event: j.want.event, Nonce: j.want.nonce,
+	}, nil
+}
+
+func (a *Agent) send(w want, p encode.Picture) error {
+	if w.live {
+		return a.up.Live(p)
+	}
+	return a.up.Send(p)
+}

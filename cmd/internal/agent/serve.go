@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/sealcam/sealcam/uplink"
+	"github.com/sealcam/sealcam/uplink/identity"
+)
+
+// The directories within Settings.State.
+const (
+	IdentityDir = "identity"
+	SpoolDir    = "spool"
+)
+
+// claimLook is how often an unclaimed camera looks whether it has been claimed.
+const claimLook = 2 * time.Second
+
+// Serve runs the camera that s describes until ctx ends: it opens the identity,
+// waits for the camera to be claimed, and opens and joins the parts.
+func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
+	camera, err := claimed(ctx, s, log)
+	if err != nil || camera == nil {
+		return err
+	}
+	up, err := OpenUplink(s, camera, firmware, log)
+	if err != nil {
+		return err
+	}
+	defer up.Close()
+	a, err := New(Config{Settings: s, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	if err != nil {
+		return err
+	}
+	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", s.source().Auto().Name, "version", firmware)
+	return a.Run(ctx)
+}
+
+// claimed returns the camera's identity once it belongs to a household; nil
+// when ctx ends before.
+func claimed(ctx context.Context, s Settings, log *slog.Logger) (*identity.Camera, error) {
+	told := false
+	for {
+		c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir))
+		if err != nil || c.Claimed() {
+			return c, err
+		}
+		if !told {
+			told = true
+			log.Warn("this camera belongs to no household yet, so it takes no picture", "camera", c.ID(),
+				"hint", "give the output of `sealcamd request` to `sealcam household add-camera`, and what that writes to `sealcamd claim`")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(claimLook):
+		}
+	}
+}
+
+// OpenUplink opens the way to the household's broker.
+func OpenUplink(s Settings, camera *identity.Camera, firmware string, log *slog.Logger) (*uplink.Uplink, error) {
+	broker := s.Uplink.Broker
+	if broker == "" {
+		broker = camera.Broker()
+	}
+	if broker == "" {
+		return nil, errors.New("no broker: neither the settings (uplink.broker) nor the pairing name one")
+	}
+	up, err := uplink.Open(uplink.Config{
+		Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
+		LiveFor: liveFor(s.Live.Every.Duration), Firmware: firmware, Now: time.Now, Mono: Monotonic, Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
+	return up, nil
+}
+
+// liveFor is how long a live picture may be shown as such: until the third
+// after it is due, and never so short that a slow link makes every one stale.
+func liveFor(every time.Duration) time.Duration { return max(3*every, 5*time.Second) }

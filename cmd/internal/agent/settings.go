@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/sealcam/sealcam/boards/toml"
+)
+
+// Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
+// beside the command, explains every one.
+type Settings struct {
+	State string `toml:"state"`
+	Log   string `toml:"log"`
+	Board string `toml:"board"`
+
+	Camera struct {
+		Source string  `toml:"source"`
+		Width  int     `toml:"width"`
+		Height int     `toml:"height"`
+		Rate   float64 `toml:"rate"`
+		Once   bool    `toml:"once"`
+	} `toml:"camera"`
+	Motion struct {
+		Enabled     bool    `toml:"enabled"`
+		Sensitivity int     `toml:"sensitivity"`
+		Rate        float64 `toml:"rate"`
+	} `toml:"motion"`
+	Live struct {
+		Every toml.Duration `toml:"every"`
+	} `toml:"live"`
+	Uplink struct {
+		Broker string        `toml:"broker"`
+		Budget toml.ByteSize `toml:"budget"`
+		Status toml.Duration `toml:"status"`
+	} `toml:"uplink"`
+}
+
+// Defaults returns the settings of a camera whose file is empty.
+func Defaults() Settings {
+	var s Settings
+	s.State = "/var/lib/sealcam"
+	s.Log = "info"
+	s.Board = "auto"
+	s.Camera.Source = "auto"
+	s.Motion.Enabled = true
+	s.Motion.Sensitivity = 5
+	s.Motion.Rate = 10
+	s.Live.Every.Duration = 10 * time.Second
+	s.Uplink.Budget.Bytes = 256 << 20
+	s.Uplink.Status.Duration = 5 * time.Minute
+	return s
+}
+
+// LoadSettings reads the file at path over Defaults. Its error names file,
+// line, column, key, and what was expected there.
+func LoadSettings(path string) (Settings, error) {
+	s := Defaults()
+	data, err := toml.DecodeFile(path, &s)
+	if err != nil {
+		return Settings{}, err
+	}
+	if err := s.Validate(); err != nil {
+		var bad *settingError
+		if errors.As(err, &bad) {
+			return Settings{}, toml.At(path, data, bad.key, errors.New(bad.expected))
+		}
+		return Settings{}, err
+	}
+	return s, nil
+}
+
+// settingError is a value that has the right type and no sense.
+type settingError struct{ key, expected string }
+
+func (e *settingError) Error() string { return e.key + ": " + e.expected }
+
+// Validate checks what types cannot: ranges, and values that exclude each other.
+func (s Settings) Validate() error {
+	for _, rule := range []struct {
+		ok            bool
+		key, expected string
+	}{
+		{filepath.IsAbs(s.State), "state", fmt.Sprintf("expected an absolute directory, found %q", s.State)},
+		{oneOf(s.Log, "debug", "info", "warn", "error"), "log", fmt.Sprintf("expected debug, info, warn or error, found %q", s.Log)},
+		{(s.Camera.Width == 0) == (s.Camera.Height == 0), "camera.width", "expected width and height together, or neither"},
+		{within(float64(s.Camera.Width), 0, 7680), "camera.width", fmt.Sprintf("expected 0 (the camera's best) to 7680 pixels, found %d", s.Camera.Width)},
+		{within(float64(s.Camera.Height), 0, 4320), "camera.height", fmt.Sprintf("expected 0 (the camera's best) to 4320 pixels, found %d", s.Camera.Height)},
+		{within(s.Camera.Rate, 0, 240), "camera.rate", fmt.Sprintf("expected 0 (the camera's own) to 240 frames a second, found %g", s.Camera.Rate)},
+		{within(float64(s.Motion.Sensitivity), 1, 10), "motion.sensitivity", fmt.Sprintf("expected 1 (only the obvious) to 10 (everything), found %d", s.Motion.Sensitivity)},
+		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},
+		{s.Live.Every.Duration == 0 || within(s.Live.Every.Seconds(), 0.1, 86400), "live.every", fmt.Sprintf(`expected "0s" (never) or "100ms" to "24h", found %q`, s.Live.Every)},
+		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
+		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
+		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},
+	} {
+		if !rule.ok {
+			return &settingError{rule.key, rule.expected}
+		}
+	}
+	return nil
+}
+
+func within(x, low, high float64) bool { return x >= low && x <= high }
+
+func oneOf(s string, list ...string) bool {
+	for _, x := range list {
+		if s == x {
+			return true
+		}
+	}
+	return false
+}
+
+func brokerURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "mqtts" && u.Host != "" && u.User == nil && u.RawQuery == "" && (u.Path == "" || u.Path == "/")
+}

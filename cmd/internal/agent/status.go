@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/uplink"
+)
+
+// statusLook is how often the agent looks whether there is something to say.
+const statusLook = time.Second
+
+// source returns where frames come from.
+func (s Settings) source() Source {
+	c := s.Camera
+	return Source{Name: c.Source, Width: c.Width, Height: c.Height, Rate: c.Rate, Once: c.Once}
+}
+
+// noteEvent counts events.
+func (a *Agent) noteEvent(v *motion.Verdict) {
+	if v.Started {
+		a.events.Add(1)
+	}
+}
+
+// status seals a status at the start, once a period, and whenever what a person
+// would want to know has changed.
+func (a *Agent) status(ctx context.Context) error {
+	began := a.mono()
+	tick := time.NewTicker(statusLook)
+	defer tick.Stop()
+	var said uplink.Status
+	var at time.Duration
+	for {
+		now := a.statusNow(began)
+		if at == 0 || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light {
+			if err := a.up.Status(now); err != nil {
+				if !errors.Is(err, uplink.ErrRevoked) {
+					a.log.Warn("status not sealed", "err", err)
+				}
+			} else {
+				said = now
+			}
+			at = a.mono()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *Agent) statusNow(began time.Duration) uplink.Status {
+	st := a.Stats()
+	s := uplink.Status{State: "running", Uptime: int64((a.mono() - began) / time.Second)}
+	if st.Light != capture.LightUnknown {
+		s.Light = st.Light.String()
+	}
+	c := st.Capture
+	if c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second {
+		s.State = "trouble"
+		s.Troubles = append(s.Troubles, "no frames from the camera: "+c.LastError)
+	}
+	s.Capture = map[string]any{
+		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,
+		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped,
+	}
+	return s
+}

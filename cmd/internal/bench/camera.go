@@ -1,0 +1,40 @@
+package bench
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/agent"
+)
+
+// camera is an agent on the bench.
+type camera struct {
+	agent *agent.Agent
+	close func() error
+}
+
+// newCamera claims the camera of h, and puts the agent of sealcamd on it, with
+// a shorter period between live pictures than a board would have.
+func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*camera, error) {
+	if err := h.pair(); err != nil {
+		return nil, fmt.Errorf("pair %s: %w", h.name, err)
+	}
+	s := agent.Defaults()
+	s.State = filepath.Join(b.dir, h.name)
+	s.Live.Every.Duration = every
+	s.Camera.Once = source.Once
+	log := b.Log.With("camera", h.name)
+	up, err := agent.OpenUplink(s, h.camera, Firmware, log)
+	if err != nil {
+		return nil, err
+	}
+	a, err := agent.New(agent.Config{Settings: s, Open: source.Open, Uplink: up, Now: time.Now, Mono: agent.Monotonic, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &camera{a, up.Close}, nil
+}
+
+// Firmware is what the bench's seals claim as their firmware.
+const Firmware = "bench"

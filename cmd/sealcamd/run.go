@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/uplink/identity"
+)
+
+const defaultConfig = "/etc/sealcam/sealcamd.toml"
+
+const synopsis = "sealcamd [-config FILE] [run | id | request | claim FILE | reset -yes | version]"
+
+const help = `Runs this camera: it captures, seals and delivers pictures to its household.
+
+  run         capture and deliver until SIGTERM; SIGHUP reads the settings again (default)
+  id          print the camera's id
+  request     print what a household needs to take the camera in (sealcam household add-camera)
+  claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
+  reset -yes  destroy the camera's keys and every picture that waits; afterwards it is a new camera
+  version     print the version
+`
+
+// run is the whole command.
+func run(ctx context.Context, env *cli.Env, args []string) error {
+	fs := env.Flags("sealcamd", synopsis, help)
+	config := fs.String("config", defaultConfig, "settings `file`")
+	if err := cli.Parse(fs, args); err != nil {
+		return err
+	}
+	verb := fs.Arg(0)
+	if verb == "version" {
+		fmt.Fprintln(env.Stdout, "sealcamd", version)
+		return nil
+	}
+	s, err := agent.LoadSettings(*config)
+	if err != nil {
+		return hintSettings(*config, err)
+	}
+	switch {
+	case verb == "" || (verb == "run" && fs.NArg() == 1):
+		return serve(ctx, env, *config, s)
+	case verb == "id" && fs.NArg() == 1:
+		return printID(env, s)
+	case verb == "request" && fs.NArg() == 1:
+		return printRequest(env, s)
+	case verb == "claim" && fs.NArg() == 2:
+		return claim(env, s, fs.Arg(1))
+	case verb == "reset" && fs.NArg() == 2 && fs.Arg(1) == "-yes":
+		return reset(env, s)
+	}
+	return cli.Usagef("expected: %s", synopsis)
+}
+
+// hintSettings says what to do about a missing settings file.
+func hintSettings(path string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return cli.Hint(err, "copy the shipped sealcamd.toml to %s, or name another file with -config", path)
+	}
+	return err
+}
+
+// serve runs the camera, and again with new settings after each SIGHUP.
+// Settings that make no sense are told, and the camera goes on with the old.
+func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		log := newLog(env.Stderr, s.Log)
+		running, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		go func() { done <- agent.Serve(running, s, version, log) }()
+		next, err := waitFor(done, hup, path, log)
+		stop()
+		if next == nil {
+			return err
+		}
+		if err := <-done; err != nil || ctx.Err() != nil {
+			return err
+		}
+		s = *next
+	}
+}
+
+// waitFor returns the new settings after a SIGHUP, or nil and the camera's
+// error when it has ended by itself.
+func waitFor(done <-chan error, hup <-chan os.Signal, path string, log *slog.Logger) (*agent.Settings, error) {
+	for {
+		select {
+		case err := <-done:
+			return nil, err
+		case <-hup:
+			next, err := agent.LoadSettings(path)
+			if err == nil {
+				log.Info("settings read again", "file", path)
+				return &next, nil
+			}
+			log.Error("the new settings are refused, the old ones stay", "err", err)
+		}
+	}
+}
+
+// newLog writes one line a record, with the level that the settings ask for.
+func newLog(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo // settings have been validated; a log must never be the reason not to run
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}
+
+func openIdentity(s agent.Settings) (*identity.Camera, error) {
+	return identity.OpenCamera(filepath.Join(s.State, agent.IdentityDir))
+}
+
+func printID(env *cli.Env, s agent.Settings) error {
+	c, err := openIdentity(s)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(env.Stdout, c.ID())
+	return nil
+}
+
+func claim(env *cli.Env, s agent.Settings, file string) error {
+	in := env.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	text, err := io.ReadAll(io.LimitReader(in, identity.MaxPairing+1))
+	if err != nil {
+		return err
+	}
+	p, err := identity.ParsePairing(text)
+	if err != nil {
+		return cli.Hint(err, "make one with: sealcam household add-camera")
+	}
+	c, err := openIdentity(s)
+	if err != nil {
+		return err
+	}
+	if err := c.Claim(p); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "camera %s\nbelongs to household %s\n", c.ID(), p.Household)
+	return nil
+}
+
+func reset(env *cli.Env, s agent.Settings) error {
+	c, err := openIdentity(s)
+	if err != nil {
+		return err
+	}
+	id := c.ID()
+	if err := errors.Join(c.Reset(), os.RemoveAll(filepath.Join(s.State, agent.SpoolDir))); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "camera %s is gone; the next start makes a new one\n", id)
+	return nil
+}
+

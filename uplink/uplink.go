@@ -1,0 +1,251 @@
+// Package uplink turns Pictures into Sealed and gets them to the household:
+// Send seals and stores, durably when it returns; Run drains the spool over
+// MQTT, whatever the network does meanwhile.
+//
+// An acknowledgement of the broker (PUBACK) means "not again on this
+// connection" and no more: brokers acknowledge what their own access rules have
+// just dropped. Only a viewer's receipt, sealed to this camera, means
+// delivered; until then the spool is the archive that a viewer's resend is
+// answered from.
+//
+// What this package does not do: it takes no picture, starts no goroutine, and
+// knows one broker at a time. It does not protect from a broker that drops
+// everything; it makes that visible to viewers, as gaps.
+package uplink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/internal/spool"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// Config is what an Uplink is made of.
+type Config struct {
+	Dir      string           // for the order of messages and the messages themselves; made if missing
+	Camera   *identity.Camera // claimed
+	Broker   string           // mqtts://host:port
+	Budget   int64            // bytes that stored messages may take
+	LiveFor  time.Duration    // how long a live picture may be shown as such; 0: DefaultLiveFor
+	Firmware string           // version that every seal claims, printable ASCII
+	Model    string           // what the hello says this camera is, printable ASCII
+	Now      func() time.Time // wall clock, however wrong
+	Mono     func() time.Duration
+	// Clock says how good Now is: seal.ClockNone, ClockRTC or ClockNTP. nil
+	// judges by Now alone: none before 2024 or the last time that was believed.
+	Clock func() string
+	Log   *slog.Logger
+	// Dial makes a connection; nil means mqtt.Dial.
+	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
+}
+
+// Conn is a connection to a broker, as *mqtt.Conn is one.
+type Conn interface {
+	Subscribe(ctx context.Context, filters ...string) error
+	Publish(ctx context.Context, m mqtt.Message) mqtt.Token
+	Messages() <-chan mqtt.Message
+	Done() <-chan struct{}
+	Err() error
+	Close()
+}
+
+// DefaultLiveFor is how long a live picture may be shown when nobody says.
+const DefaultLiveFor = 30 * time.Second
+
+// maxRequests is how many viewers' requests may wait for the camera.
+const maxRequests = 8
+
+// Request is what a viewer asks of the camera, verified and used up.
+type Request struct {
+	Nonce []byte // to be echoed in Picture.Nonce
+}
+
+// ErrRevoked says that the household's roster no longer names this camera: it
+// seals nothing more.
+var ErrRevoked = errors.New("the household has removed this camera")
+
+// Uplink is open. Send, Live, Status, Requests and Stats are safe for
+// concurrent use, beside one Run.
+type Uplink struct {
+	config Config
+	id     seal.CameraID
+	log    *slog.Logger
+	state  spool.FS
+	store  spool.FS
+
+	requests chan Request
+	wake     chan struct{} // there is something to publish
+
+	mu         sync.Mutex
+	boot       [16]byte
+	sealer     *seal.Sealer // nil once revoked
+	guard      *seal.Guard
+	spool      *spool.Spool
+	liveSeq    uint64
+	live       []byte   // the newest live picture, not yet published
+	answers    [][]byte // live pictures that answer requests, not yet published
+	statusHead uint64   // newest status that was published
+	counters   Stats
+}
+
+// Open opens the spool and counts this boot.
+func Open(c Config) (*Uplink, error) {
+	if c.Camera == nil || c.Now == nil || c.Mono == nil {
+		return nil, errors.New("uplink: a camera and clocks are needed")
+	}
+	if c.LiveFor == 0 {
+		c.LiveFor = DefaultLiveFor
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, c mqtt.Config) (Conn, error) { return mqtt.Dial(ctx, c) }
+	}
+	u := &Uplink{
+		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
+		requests: make(chan Request, maxRequests), wake: make(chan struct{}, 1),
+	}
+	if _, err := rand.Read(u.boot[:]); err != nil {
+		return nil, err
+	}
+	if err := u.openKeys(); err != nil {
+		return nil, err
+	}
+	if err := u.openSpool(); err != nil {
+		return nil, err
+	}
+	u.liveSeq = u.spool.Boot() << 32
+	return u, nil
+}
+
+// openKeys makes what seals, and what guards against old commands.
+func (u *Uplink) openKeys() (err error) {
+	roster := u.config.Camera.Roster()
+	if roster == nil {
+		return identity.ErrUnclaimed
+	}
+	if u.guard, err = seal.NewGuard(u.id, roster, u.config.Camera.GuardState()); err != nil {
+		return err
+	}
+	if err = u.newSealer(roster); seal.ReasonOf(err) == seal.Revoked {
+		u.log.Warn("this camera seals nothing", "err", ErrRevoked)
+		return nil // it still listens: a newer roster may name it again
+	}
+	return err
+}
+
+// newSealer makes what seals to the viewers of roster, which has to name this
+// camera.
+func (u *Uplink) newSealer(roster *seal.Roster) error {
+	s, err := seal.NewSealer(seal.SealerConfig{
+		Key: u.config.Camera.Signer(), Roster: roster, Boot: u.boot, Firmware: u.config.Firmware,
+	})
+	if err == nil {
+		u.sealer = s
+	}
+	return err
+}
+
+// openSpool opens both directories. Without a disk for messages the camera goes
+// on: live pictures need none.
+func (u *Uplink) openSpool() (err error) {
+	state, messages := filepath.Join(u.config.Dir, "order"), filepath.Join(u.config.Dir, "messages")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return err
+	}
+	if u.state, err = spool.Disk(state); err != nil {
+		return err
+	}
+	noDisk := os.MkdirAll(messages, 0o700)
+	if noDisk == nil {
+		u.store, noDisk = spool.Disk(messages)
+	}
+	u.spool, err = spool.Open(spool.Config{
+		State: u.state, Messages: u.store, NoDisk: noDisk, Budget: u.config.Budget, Hash: hashOf, Log: u.log,
+	})
+	if err != nil {
+		u.state.Close()
+	}
+	return err
+}
+
+// hashOf returns the name of a stored message for the next one.
+func hashOf(message []byte) ([32]byte, error) {
+	v, err := seal.Peek(message)
+	return v.Hash, err
+}
+
+// Close stores the order of messages. Nothing is lost without it.
+func (u *Uplink) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	err := u.spool.Close()
+	if u.store != nil {
+		err = errors.Join(err, u.store.Close())
+	}
+	return errors.Join(err, u.state.Close())
+}
+
+// Requests returns what viewers have asked. It is never closed.
+func (u *Uplink) Requests() <-chan Request { return u.requests }
+
+// Stats is what an Uplink has done since Open, and how it is now.
+type Stats struct {
+	Connected   bool
+	LastError   string // why there is no connection, or why nothing is stored; "" when all is well
+	Connects    uint64 // connections made
+	Sealed      uint64 // messages, all kinds
+	SealedBytes uint64
+	Published   uint64 // acknowledged by a broker
+	Refused     uint64 // commands and rosters that were not obeyed
+	Head        uint64 // number of the newest durable message
+	Waiting     int    // durable messages that no broker has
+	Delivered   int    // durable messages that a viewer has receipted, and that are still kept
+	DeliveredTo uint64 // newest durable message that a viewer has
+	Dropped     uint64 // durable messages given up undelivered, for want of space
+	Bytes       int64  // that stored messages take
+}
+
+// Stats returns counts as of now.
+func (u *Uplink) Stats() Stats {
+	s := u.spool.Stats()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c := u.counters
+	c.Head, c.Waiting, c.Delivered, c.Dropped, c.Bytes = s.Head, s.Waiting, s.Delivered, s.Evicted, s.Bytes
+	if c.LastError == "" && s.Err != nil {
+		c.LastError = s.Err.Error()
+	}
+	return c
+}
+
+// jitter returns a random part of d, from half of it to all.
+func jitter(d time.Duration) time.Duration {
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(d/2)+1))
+	if err != nil {
+		return d
+	}
+	return d/2 + time.Duration(n.Int64())
+}
+
+func (u *Uplink) topic(kind string) string { return fmt.Sprintf("sealcam/v1/%s/%s", u.id, kind) }
+
+// signal wakes Run without waiting for it.
+func (u *Uplink) signal() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
