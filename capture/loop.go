@@ -262,5 +262,5 @@ func (e *stuckError) Unwrap() error { return e.error }
 
 // Hint says what helps most often.
 func (e *stuckError) Hint() string {
-	return "check the cable and the power of the USB port, or try a smaller size or a lower rate"
+	return "check the cable and power of the camera, or the program that feeds it; a smaller size or a lower rate may help"
 }
