@@ -2,6 +2,8 @@ package broker
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -175,4 +177,25 @@ func TestCut(t *testing.T) {
 	h.broker.Heal()
 	_, again := h.camera(t, "garden")
 	publish(t, again, "x", "y")
+}
+
+// A second subscription is granted while retained messages of the first are on
+// their way: their packet identifiers are not the client's.
+func TestSubscribeBesideRetained(t *testing.T) {
+	h := newHouse(t)
+	id, cam := h.camera(t, "door")
+	for _, kind := range []string{"a", "b", "c", "d"} {
+		token := cam.Publish(t.Context(), mqtt.Message{Topic: "sealcam/v1/" + string(id) + "/" + kind, Payload: []byte(kind), QoS: 1, Retained: true})
+		<-token.Done()
+		if err := token.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		v := h.viewer(t, fmt.Sprintf("phone%d", rand.Int()))
+		if err := v.Subscribe(t.Context(), "sealcam/v1/+/a", "sealcam/v1/+/b", "sealcam/v1/+/c", "sealcam/v1/+/d"); err != nil {
+			t.Fatal(err)
+		}
+		v.Close()
+	}
 }

@@ -14,7 +14,19 @@ type rules struct{ mqtt.HookBase }
 func (*rules) ID() string { return "certificate" }
 
 // Provides implements mqtt.Hook.
-func (*rules) Provides(b byte) bool { return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck }
+func (*rules) Provides(b byte) bool {
+	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnSubscribe
+}
+
+// OnSubscribe frees the packet identifier of a SUBSCRIBE. MQTT counts
+// identifiers per direction, but mochi-mqtt 2.7.9 keeps one list and refuses a
+// SUBSCRIBE whose number a message to this client happens to bear, such as a
+// retained one of the subscription before. That message has been written
+// already; only its acknowledgement will find nothing.
+func (*rules) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
+	cl.State.Inflight.Delete(pk.PacketID)
+	return pk
+}
 
 // OnConnectAuthenticate lets in whom the TLS handshake has verified.
 func (*rules) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
