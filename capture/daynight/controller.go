@@ -65,7 +65,7 @@ func NewController(cfg Config) (*Controller, error) {
 	}
 	cfg = cfg.withDefaults()
 	c := &Controller{cfg: cfg}
-	c.s.Meter = meter{Ratio: firstRatio, Target: 90}
+	c.s.Meter = meter{Ratio: firstRatio, Target: 90, Usual: 65}
 	c.s.Guard = guard{Patience: firstPatience, Holdoff: firstHoldoff}
 	c.s.Dim.Power = cfg.LampMax
 	c.s.Sensor.Need = cfg.AmbientDay
@@ -122,11 +122,22 @@ func (c *Controller) advance(in *Input) time.Duration {
 	in.At = max(in.At, c.s.At)
 	dt := in.At - c.s.At
 	c.s.At = in.At
-	if dt > maxGap { // the camera was away: what was seen before says nothing
-		c.s.Evidence = 0
-		c.s.Settle = settle{From: in.At}
+	if dt > maxGap || in.Fresh {
+		c.again(in.At)
 	}
 	return min(dt, 2*time.Second)
+}
+
+// again begins anew on the present side: the camera was away, its exposure
+// starts from nowhere, and lamp and filter may have been touched.
+func (c *Controller) again(at time.Duration) {
+	const reason = "the camera was away: looking anew"
+	if c.nightSide() {
+		c.s.Before = 0
+		c.enter(phaseOpening, at, reason)
+		return
+	}
+	c.enter(phaseStart, at, reason)
 }
 
 // order carries out a forced mode or a schedule. It returns false when the

@@ -103,7 +103,7 @@ func (c *Controller) verify(in Input) {
 	if c.cfg.HasFilter && c.s.Open > 0 {
 		c.s.Trouble.filterMoved(light, c.s.Open)
 	}
-	if c.s.Forced || light >= c.dayLight()/2 || light >= c.darkLight() && !c.exhausted(in) {
+	if c.s.Forced || light >= 1.4*c.darkLight() || light >= c.darkLight() && !c.exhausted(in) {
 		c.s.Guard.dayBegan()
 		c.s.Sensor.dayBegan(c.cfg.AmbientDay)
 		c.enter(phaseDay, in.At, c.s.Reason)

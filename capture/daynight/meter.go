@@ -8,10 +8,11 @@ import (
 // Tuning. Times that are felt by people or hardware, shares of full scale else.
 const (
 	lag           = 400 * time.Millisecond  // pictures this young may show the time before a command
-	settleFor     = 800 * time.Millisecond  // exposure that stands still this long has settled
-	settleMax     = 6 * time.Second         // exposure that never settles does not hold anything up longer
+	settleFor     = 1200 * time.Millisecond // exposure that stands still this long has settled
+	settleMax     = 15 * time.Second        // exposure that never settles does not hold anything up longer; a hundredfold takes slow cameras 13 s
 	darkFor       = 8 * time.Second         // by day: longer than the exposure takes to recover from headlights
 	probeBlind    = 2500 * time.Millisecond // exposure unknown: time it gets to show what it can make of the dark
+	probeBlack    = 6 * time.Second         // the same while all is black, which tells nothing of how far exposure has got
 	maxGap        = 10 * time.Second        // between two Inputs; more means that the camera was away
 	hysteresis    = 4                       // light to end the night over light to begin it
 	firstRatio    = 2.5                     // light through the open filter over light through the closed one: daylight on silicon
@@ -29,6 +30,7 @@ type meter struct {
 	Full    float64 `json:"full"`    // most exposure seen or told
 	Trusted bool    `json:"trusted"` // exposure moves, so it is read and not made up
 	Target  float64 `json:"target"`  // mean brightness that automatic exposure aims at
+	Usual   float64 `json:"usual"`   // level of the same pictures: what this scene looks like by day
 	Ratio   float64 `json:"ratio"`   // open over closed filter, for the light of this place
 }
 
@@ -50,8 +52,11 @@ func (m *meter) learn(in Input, told float64) {
 	}
 }
 
-// measured says whether in's light can be told at any exposure.
-func (m *meter) measured(in Input) bool { return m.Trusted && in.Exposure.total() > 0 }
+// measured says whether in's light can be told at any exposure. Half of the
+// story, time without gain, is none: what is not told may still change 64 times.
+func (m *meter) measured(in Input) bool {
+	return m.Trusted && in.Exposure.Time > 0 && in.Exposure.Gain > 0
+}
 
 // flux returns the light that fell on the sensor: linear brightness per
 // exposure. Without a trusted exposure it is the linear brightness.
@@ -76,10 +81,18 @@ func (m *meter) full(in Input) float64 {
 // a lower bound: right as soon as exposure is exhausted.
 func (m *meter) light(in Input) float64 { return m.flux(in) * m.full(in) }
 
-// learnTarget follows the mean brightness of well lit day pictures.
+// learnTarget follows the brightness of well lit day pictures: quickly up and
+// slowly down, because at dusk exposure falls short of its aim.
 func (m *meter) learnTarget(in Input, dt time.Duration) {
-	m.Target += (in.Scene.Mean - m.Target) * min(1, dt.Seconds()/60)
-	m.Target = max(60, min(140, m.Target))
+	follow := func(v *float64, to float64) {
+		slow := 60.0
+		if to < *v {
+			slow = 7200
+		}
+		*v += (to - *v) * min(1, dt.Seconds()/slow)
+	}
+	follow(&m.Target, max(60, min(140, in.Scene.Mean)))
+	follow(&m.Usual, max(30, min(140, in.Scene.Level)))
 }
 
 // learnRatio takes note of the light on both sides of the filter.
@@ -105,7 +118,7 @@ func (c *Controller) need(in Input) float64 {
 	}
 	if !c.s.Meter.measured(in) {
 		// More than what exposure aims at is never seen.
-		n = min(n, linear(0.8*c.s.Meter.Target))
+		n = min(n, linear(0.8*c.s.Meter.Usual))
 	}
 	return n
 }
@@ -117,11 +130,12 @@ type settle struct {
 	Ring [settleLen]taken `json:"ring"`
 }
 
-const settleLen = 8
+const settleLen = 9
 
 type taken struct {
 	At    time.Duration `json:"t"`
 	Level float64       `json:"l"`
+	Mid   float64       `json:"m"`
 	Total float64       `json:"e"`
 }
 
@@ -129,7 +143,7 @@ func (s *settle) add(in Input) {
 	if in.At < s.From+lag {
 		return
 	}
-	s.Ring[s.N%settleLen] = taken{in.At, in.Scene.Level, in.Exposure.total()}
+	s.Ring[s.N%settleLen] = taken{in.At, in.Scene.Level, in.Scene.Mid, in.Exposure.total()}
 	s.N++
 }
 
@@ -139,20 +153,22 @@ func (s *settle) done(now time.Duration) bool {
 	if now-s.From >= settleMax {
 		return true
 	}
-	var minL, maxL, minE, maxE, oldest = 255.0, 0.0, math.Inf(1), 0.0, now
+	var minL, maxL, mid, minE, maxE, oldest = 255.0, 0.0, 0.0, math.Inf(1), 0.0, now
 	for i := max(0, s.N-settleLen); i < s.N; i++ {
 		t := s.Ring[i%settleLen]
 		if t.At < now-settleFor-150*time.Millisecond {
 			continue
 		}
 		minL, maxL = min(minL, t.Level), max(maxL, t.Level)
+		mid = max(mid, t.Mid)
 		minE, maxE = min(minE, t.Total), max(maxE, t.Total)
 		oldest = min(oldest, t.At)
 	}
 	if now-oldest < settleFor-150*time.Millisecond {
 		return false
 	}
-	return maxL < whiteLevel && maxL-minL <= 2+0.04*maxL && maxE <= 1.06*minE
+	// While half of the picture is burnt out exposure may move unseen.
+	return mid < whiteLevel && maxL-minL <= 1.5+0.02*maxL && maxE <= 1.06*minE
 }
 
 // seen says how many pictures are new enough to show the last command.

@@ -53,7 +53,7 @@ func (c *Controller) probe(in Input) {
 	m := &c.s.Meter
 	light, need := m.light(in), c.need(in)
 	settled := c.s.Settle.done(in.At)
-	certain := settled && (m.measured(in) || in.At-c.s.Since >= probeBlind)
+	certain := settled && (m.measured(in) || in.At-c.s.Since >= c.blind(in))
 	if m.measured(in) && in.Scene.Level < whiteLevel {
 		// One exposure tells what a longer one would show. Black tells
 		// an upper bound, which may be enough.
@@ -78,6 +78,15 @@ func (c *Controller) probe(in Input) {
 	}
 }
 
+// blind returns how long an unknown exposure gets to show what it can make of
+// the dark. A black picture does not tell whether exposure still rises.
+func (c *Controller) blind(in Input) time.Duration {
+	if in.Scene.Level < blackLevel {
+		return probeBlack
+	}
+	return probeBlind
+}
+
 // unlit waits, filter open and lamp off, to see whether the light stays. The
 // picture is good meanwhile, and nothing clicks.
 func (c *Controller) unlit(in Input, dt time.Duration) {
@@ -95,10 +104,10 @@ func (c *Controller) unlit(in Input, dt time.Duration) {
 		c.s.Open = light
 	case light < need/3:
 		c.s.Evidence -= 4 * dt
-	default:
+	case light < need/2:
 		c.s.Evidence = max(0, c.s.Evidence-dt)
 	}
-	gone := c.s.Evidence < 0 || in.At-c.s.Since > stay+5*time.Minute
+	gone := c.s.Evidence < 0 || light < need && in.At-c.s.Since > stay+5*time.Minute
 	switch {
 	case c.s.Evidence >= stay && in.At >= c.s.Guard.DayFrom:
 		if !c.cfg.HasFilter && !c.cfg.HasLamp {

@@ -57,6 +57,7 @@ type Input struct {
 	Exposure   Exposure
 	Ambient    float64 // reading of the ambient sensor in its own unit
 	HasAmbient bool    // the sensor answered
+	Fresh      bool    // the camera was opened anew: what was seen before says nothing
 	Lamp       float64 // power that is really applied, 0..1: what was asked for, less when someone else holds it down
 }
 

@@ -8,23 +8,35 @@ import (
 	"github.com/sealcam/sealcam/capture/daynight"
 )
 
-// The camera: exposure up to 40 ms, gain up to 64, automatic exposure that aims
-// at a mean of 110 and takes most of a second for a doubling.
+// The camera: exposure up to 40 ms, gain up to 64.
 const (
 	longest    = 0.04
 	highest    = 64.0
 	full       = longest * highest
 	shortest   = 5e-5
-	aim        = 110.0
 	perLux     = 0.0077 / 0.2 // ground (albedo 0.2) at 1 lux shows at brightness 28 at full exposure
 	daylightIR = 1.5          // infrared over visible light, by silicon
 	leak       = 0.02         // of infrared through the closed filter
 )
 
+// habit is how a camera's automatic exposure behaves.
+type habit struct {
+	aim  float64       // mean brightness
+	slow float64       // seconds for most of the way
+	wait time.Duration // it looks at the picture only so often
+	step float64       // and moves by whole steps of so many doublings; 0 smoothly
+	told float64       // the driver tells: 1 exposure and gain, 0.5 exposure time only, 0 nothing
+}
+
+// usual aims at a mean of 110 and takes most of a second.
+var usual = habit{aim: 110, slow: 0.7, told: 1}
+
 // camera is the sensor in its place, with filter and lamp as they are driven.
 type camera struct {
 	p        *place
-	exposure float64 // seconds times gain
+	h        habit
+	rest     time.Duration // until exposure looks again
+	exposure float64       // seconds times gain
 	filter   daynight.Filter
 	lamp     float64
 	noise    *rand.Rand
@@ -39,8 +51,11 @@ type camera struct {
 	verdict int
 }
 
-func newCamera(p *place, seed uint64) *camera {
-	return &camera{p: p, exposure: 0.01, filter: daynight.FilterDay, noise: rand.New(rand.NewPCG(seed, 7))}
+func newCamera(p *place, h habit, seed uint64) *camera {
+	if p.hidden {
+		h.told = 0
+	}
+	return &camera{p: p, h: h, exposure: 0.01, filter: daynight.FilterDay, noise: rand.New(rand.NewPCG(seed, 7))}
 }
 
 // gamma codes linear light, by table over its square root.
@@ -101,12 +116,36 @@ func (c *camera) follow(dt time.Duration) {
 	for i := range c.n {
 		mean += float64(c.codes[i]) * c.areas[i]
 	}
-	err := 2.2 * math.Log2(aim/max(2, mean))
+	if c.rest -= dt; c.rest > 0 {
+		return
+	}
+	c.rest = c.h.wait
+	err := 2.2 * math.Log2(c.h.aim/max(2, mean))
 	if math.Abs(err) < 0.12 {
 		return
 	}
-	c.exposure *= math.Exp2(err * (1 - math.Exp(-dt.Seconds()/0.7)))
+	move := err * (1 - math.Exp(-max(dt, c.h.wait).Seconds()/c.h.slow))
+	if c.h.step > 0 {
+		move = math.Copysign(max(1, math.Round(math.Abs(move)/c.h.step))*c.h.step, move)
+		if math.Abs(err) < c.h.step {
+			return
+		}
+	}
+	c.exposure *= math.Exp2(move)
 	c.exposure = max(shortest, min(full, c.exposure))
+}
+
+// read returns what a decision may be made on.
+func (c *camera) read(at time.Duration) reading {
+	r := reading{at: at, scene: c.scene()}
+	if c.h.told > 0 {
+		r.time = min(longest, c.exposure)
+		r.gain = c.exposure / r.time
+	}
+	if c.h.told < 1 {
+		r.gain = 0
+	}
+	return r
 }
 
 // scene returns what a histogram of the picture says.

@@ -50,7 +50,7 @@ func (a *ric) wish() wish {
 }
 
 func (a *ric) step(r reading) wish {
-	gain := 1024 * max(1, r.exposure/longest)
+	gain := 1024 * r.gain
 	if a.cooldown > 0 {
 		a.cool(r, gain)
 		return a.wish()
@@ -58,7 +58,7 @@ func (a *ric) step(r reading) wish {
 	wantNight := r.scene.Mean < 20
 	wantDay := a.night && a.gain > 0 && gain < 0.25*a.gain
 	if a.night && !a.probing && gain > a.gain {
-		a.gain, a.ev = gain, r.exposure
+		a.gain, a.ev = gain, r.exposure()
 	}
 	if !(a.night && !a.probing) && r.scene.Mean >= 20 {
 		wantDay = true
@@ -104,7 +104,7 @@ func (a *ric) cool(r reading, gain float64) {
 			a.previous, a.cooldown = gain, 1
 			return
 		}
-		a.gain, a.ev, a.recheck = gain, r.exposure, 600
+		a.gain, a.ev, a.recheck = gain, r.exposure(), 600
 	}
 	a.previous = gain
 }
@@ -129,7 +129,7 @@ func (a *ric) probe(r reading, wantDay, wantNight bool) (bool, bool) {
 	case a.rest > 0 && !due:
 		a.rest--
 		return wantDay, wantNight
-	case !due && r.exposure >= 0.9*a.ev:
+	case !due && r.exposure() >= 0.9*a.ev:
 		a.dips = 0
 		return wantDay, wantNight
 	}

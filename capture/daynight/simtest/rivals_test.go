@@ -10,10 +10,13 @@ import (
 
 // reading is what an algorithm may look at.
 type reading struct {
-	at       time.Duration
-	scene    daynight.Scene
-	exposure float64 // seconds times gain; 0 hidden
+	at         time.Duration
+	scene      daynight.Scene
+	time, gain float64 // of the exposure; 0 hidden
 }
+
+// exposure returns seconds times gain.
+func (r reading) exposure() float64 { return r.time * r.gain }
 
 // wish is what an algorithm wants.
 type wish struct {
@@ -74,7 +77,7 @@ type gains struct {
 
 func (a *gains) step(r reading) wish {
 	if a.tick++; a.tick%5 == 0 {
-		g := 1024 * max(1, r.exposure/longest)
+		g := 1024 * r.gain
 		if g > 10000 {
 			a.night = true
 		} else if g < 2000 {
@@ -93,8 +96,7 @@ type exhausted struct {
 }
 
 func (a *exhausted) step(r reading) wish {
-	g := max(1, r.exposure/longest)
-	hit := !a.night && r.exposure > 0.97*full && r.scene.Mean < 0.8*aim || a.night && g <= 2
+	hit := !a.night && r.exposure() > 0.97*full && r.scene.Mean < 0.8*usual.aim || a.night && r.gain <= 2
 	if a.count++; !hit {
 		a.count = 0
 	}
@@ -117,7 +119,7 @@ type leaky struct {
 }
 
 func (a *leaky) step(r reading) wish {
-	ev := max(1, r.exposure/full*2e6)
+	ev := max(1, r.exposure()/full*2e6)
 	percent := 100 * math.Log2(2e6/ev) / math.Log2(10)
 	toNight, toDay := percent < 25, percent > 50
 	if !a.started {
@@ -172,10 +174,7 @@ func (o *ours) period() time.Duration { return o.c.Period() }
 
 func (o *ours) input(r reading) daynight.Input {
 	in := daynight.Input{At: r.at, Clock: -1, Scene: r.scene, Lamp: o.act.Lamp}
-	if r.exposure > 0 {
-		t := min(longest, r.exposure)
-		in.Exposure = daynight.Exposure{Time: time.Duration(t * float64(time.Second)), Gain: r.exposure / t}
-	}
+	in.Exposure = daynight.Exposure{Time: time.Duration(r.time * float64(time.Second)), Gain: r.gain}
 	return in
 }
 

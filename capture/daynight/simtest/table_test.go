@@ -3,7 +3,6 @@ package simtest
 import (
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -46,14 +45,14 @@ type span struct{ from, to time.Duration }
 
 // run drives one algorithm through the given stretches. Between stretches the
 // camera is switched off.
-func run(p place, make func(*place) algorithm, spans []span, seed uint64) score {
+func run(p place, h habit, make func(*place) algorithm, spans []span, seed uint64) score {
 	var s score
 	for _, sp := range spans {
 		here := p.at(50, seed)
 		if n := int(sp.from / day); n > 0 {
 			here.plan(n - 1) // the evening before may reach into this day
 		}
-		s.add(drive(newCamera(here, seed+uint64(sp.from)), make(here), sp))
+		s.add(drive(newCamera(here, h, seed+uint64(sp.from)), make(here), sp))
 		s.days += (sp.to - sp.from).Hours() / 24
 	}
 	return s
@@ -79,10 +78,7 @@ func drive(c *camera, a algorithm, sp span) score {
 	for at := sp.from; at < sp.to; {
 		c.expose(at)
 		now := c.truth()
-		r := reading{at: at - sp.from, scene: c.scene()}
-		if !c.p.hidden {
-			r.exposure = c.exposure
-		}
+		r := c.read(at - sp.from)
 		next := a.step(r)
 		dt := a.period()
 		if calm++; next != w || c.m.sun < 300 || c.m.house[0] > 0 {
@@ -151,8 +147,6 @@ func (s *score) settled(at time.Duration, w, next wish, level float64, m moment)
 	}
 	if s.given.at > 0 && at-s.given.at >= 2*time.Second {
 		if d := math.Abs(level - s.given.level); d > 4+0.1*level {
-			if os.Getenv("PLACE") != "" {
-			}
 			s.unsettled++
 		}
 		s.given.at = 0
@@ -202,7 +196,7 @@ func TestTable(t *testing.T) {
 			}
 			runs.Go(func() {
 				busy <- struct{}{}
-				scores[i][j] = run(p, a.make, stretches(i == 0, testing.Short()), 1)
+				scores[i][j] = run(p, usual, a.make, stretches(i == 0, testing.Short()), 1)
 				<-busy
 			})
 		}
@@ -224,6 +218,7 @@ func TestTable(t *testing.T) {
 
 // hold compares our score with the figures that the project promises.
 func hold(t *testing.T, place string, s score) {
+	t.Helper()
 	if share := s.wrong.Hours() / 24 / s.days; share > 0.01 {
 		t.Errorf("%s: wrong mode for %.2f %% of the time, at most 1 %% was promised", place, 100*share)
 	}
