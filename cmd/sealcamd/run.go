@@ -174,3 +174,17 @@ func reset(env *cli.Env, s agent.Settings) error {
 	return nil
 }
 
+
+// printRequest prints what a household needs to take this camera in.
+func printRequest(env *cli.Env, s agent.Settings) error {
+	c, err := openIdentity(s)
+	if err != nil {
+		return err
+	}
+	text, err := c.Request(version)
+	if err != nil {
+		return err
+	}
+	_, err = env.Stdout.Write(text)
+	return err
+}
