@@ -280,7 +280,11 @@ func TestUnreachable(t *testing.T) {
 	_, err = Dial(t.Context(), plain(l.Addr().String()))
 	checkReason(t, err, ErrUnreachable)
 
-	silent := fakeBroker(t, nil, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); _, _ = c.Read(make([]byte, 1<<16)); <-t.Context().Done() })
+	silent := fakeBroker(t, nil, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1))
+		_, _ = c.Read(make([]byte, 1<<16))
+		<-t.Context().Done()
+	})
 	c := plain(silent)
 	c.ConnectTimeout = 50 * time.Millisecond
 	_, err = Dial(t.Context(), c)

@@ -19,7 +19,7 @@ func backlog(b *testing.B, n int, budget int64) (Config, *Spool) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _, _ = state.Close(), messages.Close() })
-	c := Config{State: state, Messages: unsynced{messages}, Budget: budget, Hash: hashOf}
+	c := Config{State: state, Messages: unsynced{messages}, Budget: budget, Holes: 32, Hash: hashOf}
 	s, err := Open(c)
 	if err != nil {
 		b.Fatal(err)

@@ -32,7 +32,7 @@ func hashOf(b []byte) ([32]byte, error) { return sha256.Sum256(b), nil }
 
 func (w *world) open(d disks) *Spool {
 	w.t.Helper()
-	s, err := Open(Config{State: d.state, Messages: d.messages, Budget: MinBudget, Hash: hashOf})
+	s, err := Open(Config{State: d.state, Messages: d.messages, Budget: MinBudget, Holes: 32, Hash: hashOf})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestPowerCutAtEveryCall(t *testing.T) {
 				}
 				return nil
 			}
-			s, err := Open(Config{State: d.state, Messages: d.messages, Budget: MinBudget, Hash: hashOf})
+			s, err := Open(Config{State: d.state, Messages: d.messages, Budget: MinBudget, Holes: 32, Hash: hashOf})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -82,6 +82,8 @@ func (e *entry) unlink(side int) {
 type index struct {
 	entries map[uint64]*entry
 	have    Ranges // numbers of entries
+	unsent  Ranges // numbers in lanes that were never acknowledged
+	holes   int    // see Config.Holes
 	open    Ranges // numbers stored or lost, and not delivered
 	bytes   int64  // taken on disk, as cost counts
 
@@ -104,8 +106,8 @@ type clip struct {
 	since uint64 // number by which it is ordered
 }
 
-func newIndex() *index {
-	x := &index{entries: map[uint64]*entry{}, clips: clipLane{of: map[uint64]*clip{}}}
+func newIndex(holes int) *index {
+	x := &index{holes: holes, entries: map[uint64]*entry{}, clips: clipLane{of: map[uint64]*clip{}}}
 	x.again.side = byLane
 	for i := range x.lanes {
 		x.lanes[i].side = byLane
@@ -138,7 +140,7 @@ func (x *index) insert(e *entry) {
 // drop takes e out of everything but open, which is about delivery.
 func (x *index) drop(e *entry) {
 	e.unlink(byVictim)
-	e.unlink(byLane)
+	x.dequeue(e)
 	e.gone = true
 	delete(x.entries, e.seq)
 	x.have.Remove(Range{e.seq, e.seq})
@@ -163,6 +165,17 @@ func (x *index) enqueue(e *entry, front bool) {
 	} else {
 		l.pushBack(e)
 	}
+	if l != &x.again {
+		x.unsent.Add(Range{e.seq, e.seq})
+	}
+}
+
+// dequeue takes e out of its lane, if it is in one.
+func (x *index) dequeue(e *entry) {
+	if l := e.links[byLane].in; l != nil && l != &x.again {
+		x.unsent.Remove(Range{e.seq, e.seq})
+	}
+	e.unlink(byLane)
 }
 
 func (c *clipLane) lane(e *entry) *list {
@@ -179,22 +192,33 @@ func (c *clipLane) lane(e *entry) *list {
 	return &l.list
 }
 
-// next takes the most important waiting entry out of its lane; nil if none.
+// next takes the entry that is to be sent next out of its lane; nil if none.
+// That is the most important one, unless it would leave too many holes.
 func (x *index) next() *entry {
-	e := x.lanes[0].first
+	e := x.important()
 	if e == nil {
-		e = x.lanes[1].first
+		return nil
 	}
-	if e == nil {
-		e = x.clips.first()
+	switch n := len(x.unsent); {
+	case n > x.holes+x.holes/2: // what arrived meanwhile left holes too: close the newest
+		e = x.entries[x.unsent[n-1].First]
+	case n >= x.holes && x.unsent.splits(e.seq):
+		e = x.entries[x.unsent[0].First]
 	}
-	if e == nil {
-		e = x.again.first
-	}
-	if e != nil {
-		e.unlink(byLane)
-	}
+	x.dequeue(e)
 	return e
+}
+
+func (x *index) important() *entry {
+	for i := range x.lanes {
+		if e := x.lanes[i].first; e != nil {
+			return e
+		}
+	}
+	if e := x.clips.first(); e != nil {
+		return e
+	}
+	return x.again.first
 }
 
 func (c *clipLane) first() *entry {

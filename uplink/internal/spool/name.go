@@ -36,7 +36,7 @@ const (
 // everything the index needs.
 type label struct {
 	seq   uint64
-	group uint64 // clip that the message is a part of; 0 for none
+	group uint64 // Message.Group
 	size  uint32 // bytes
 	sum   uint32 // CRC-32C of the bytes, against tired flash, not against people
 	class Class

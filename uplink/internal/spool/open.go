@@ -40,7 +40,7 @@ func Open(c Config) (*Spool, error) {
 	if c.State == nil || c.Hash == nil || c.Messages == nil && c.NoDisk == nil {
 		return nil, errors.New("spool: Config is incomplete")
 	}
-	s := &Spool{config: c, log: c.Log, x: newIndex(), flying: map[uint64]*entry{}}
+	s := &Spool{config: c, log: c.Log, x: newIndex(max(c.Holes, 1)), flying: map[uint64]*entry{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -28,10 +28,9 @@ func (s *Spool) Put(m Message) error {
 	if !s.begun || !s.recorded || m.Seq != s.last.Seq+1 || m.Seq > s.head.Reserved || m.Class < Status || m.Class >= classes {
 		return fmt.Errorf("spool: message %d of class %d does not follow %d", m.Seq, m.Class, s.last.Seq)
 	}
-	e := &entry{label: label{seq: m.Seq, size: uint32(len(m.Bytes)), class: m.Class, sum: crc32.Checksum(m.Bytes, castagnoli)}}
-	if m.Class == Clip {
-		e.group = m.Group
-	}
+	e := &entry{label: label{
+		seq: m.Seq, group: m.Group, size: uint32(len(m.Bytes)), class: m.Class, sum: crc32.Checksum(m.Bytes, castagnoli),
+	}}
 	s.last = Head{m.Seq, m.Hash}
 	err := s.put(e, m.Bytes)
 	s.broken = err

@@ -27,7 +27,7 @@ func (s *Spool) Offer() (m Offer, ok bool, err error) {
 		}
 		e.inFlight = true
 		s.flying[e.seq] = e
-		return Offer{Seq: e.seq, Class: e.class, Bytes: b}, true, nil
+		return Offer{Seq: e.seq, Class: e.class, Group: e.group, Bytes: b}, true, nil
 	}
 }
 
@@ -100,7 +100,7 @@ func (s *Spool) Delivered(got ...Range) {
 		for _, have := range s.x.open.Within(r) {
 			for seq := have.First; seq <= have.Last; seq++ {
 				if e := s.x.entries[seq]; e != nil {
-					e.unlink(byLane)
+					s.x.dequeue(e)
 					s.move(e, delivered)
 				}
 			}

@@ -20,6 +20,12 @@ func (s Ranges) Has(n uint64) bool {
 	return i < len(s) && s[i].First <= n
 }
 
+// splits tells whether taking n out makes two ranges of one.
+func (s Ranges) splits(n uint64) bool {
+	i := s.find(n)
+	return i < len(s) && s[i].First < n && n < s[i].Last
+}
+
 // Count returns how many numbers are in the set.
 func (s Ranges) Count() uint64 {
 	n := uint64(0)

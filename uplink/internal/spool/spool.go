@@ -43,6 +43,10 @@ type Config struct {
 	Messages FS
 	NoDisk   error
 	Budget   int64 // bytes of Messages to use, counted in blocks of 4 KiB
+	// Holes is how many gaps the order of importance may leave in what was sent.
+	// Viewers remember a bounded number of gaps, and give up on the oldest when
+	// there are more: then what is less important would come too late.
+	Holes int
 	// Hash returns the hash by which the next message names this one. It is
 	// asked at most once, by Open.
 	Hash func(message []byte) ([32]byte, error)
@@ -80,7 +84,7 @@ type Message struct {
 	Seq   uint64   // as Next said
 	Hash  [32]byte // by which the next message names this one
 	Class Class
-	Group uint64 // for Clip: which clip, the same for all its parts
+	Group uint64 // for Clip: which clip, the same for all its parts; else the caller's own
 	Bytes []byte // not kept
 }
 
@@ -88,6 +92,7 @@ type Message struct {
 type Offer struct {
 	Seq   uint64
 	Class Class
+	Group uint64
 	Bytes []byte
 }
 

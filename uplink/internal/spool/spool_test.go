@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"syscall"
@@ -71,6 +72,63 @@ func TestOrderOfWorth(t *testing.T) {
 	gone := s.Resend(Range{2, 4}, Range{9, 1 << 60})
 	expect(t, "resent, behind what was never sent", offered(t, s), []uint64{10, 2, 3, 4, 9})
 	expect(t, "gone", gone, nil)
+}
+
+// However much waits, a viewer never has to remember more gaps than it can, and
+// everything is sent once.
+func TestHolesAreBounded(t *testing.T) {
+	const n, holes = 3000, 8
+	for seed := range uint64(3) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		d, w := newDisks(t), newWorld(t)
+		s, err := Open(Config{State: d.state, Messages: d.messages, Budget: 1 << 30, Holes: holes, Hash: hashOf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func() {
+			if rng.IntN(10) == 0 {
+				w.clip++
+			}
+			mustPut(t, w, s, []Class{Status, Snapshot, Clip, Clip, Clip, Clip}[rng.IntN(6)], 20)
+		}
+		for range n / 2 {
+			put()
+		}
+		var sent, missing Ranges
+		top, worst := uint64(0), 0
+		for stored := n / 2; ; {
+			if stored < n && rng.IntN(2) == 0 {
+				put()
+				stored++
+			}
+			m, ok, err := s.Offer()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			if sent.Has(m.Seq) {
+				t.Fatalf("%d is sent twice", m.Seq)
+			}
+			sent.Add(Range{m.Seq, m.Seq})
+			if m.Seq > top {
+				missing.Add(Range{top + 1, m.Seq})
+				top = m.Seq
+			}
+			missing.Remove(Range{m.Seq, m.Seq})
+			worst = max(worst, len(missing))
+			if rng.IntN(50) == 0 {
+				s.Ack(m.Seq)
+			}
+		}
+		if len(missing) != 0 || top != s.Stats().Head {
+			t.Errorf("sent up to %d without %v", top, missing)
+		}
+		if worst > 2*holes || worst < holes/2 {
+			t.Errorf("%d gaps at a time, want about %d", worst, holes)
+		}
+	}
 }
 
 func TestRestartKeepsStates(t *testing.T) {
@@ -224,7 +282,7 @@ func TestNoDisk(t *testing.T) {
 	mustPut(t, w, s, Snapshot, 100)
 	noCard := &Error{Reason: ErrDisk, Op: "open", Err: syscall.ENOENT}
 	for range 3 {
-		s, err := Open(Config{State: d.state, NoDisk: noCard, Budget: MinBudget, Hash: hashOf})
+		s, err := Open(Config{State: d.state, NoDisk: noCard, Budget: MinBudget, Holes: 32, Hash: hashOf})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +463,7 @@ func TestDiskOfThisMachine(t *testing.T) {
 	defer messages.Close()
 	w := newWorld(t)
 	open := func() *Spool {
-		s, err := Open(Config{State: state, Messages: messages, Budget: MinBudget, Hash: hashOf})
+		s, err := Open(Config{State: state, Messages: messages, Budget: MinBudget, Holes: 32, Hash: hashOf})
 		if err != nil || s.Stats().Err != nil {
 			t.Fatal(err, s.Stats().Err)
 		}
