@@ -112,12 +112,13 @@ func (l *ledger) checkDurable(p position) *Refusal {
 	return nil
 }
 
-// checkLive decides whether p is newer than what was seen.
+// checkLive decides whether p is newer than what was seen. Only the newest is a
+// duplicate that may be drawn again: an older one would turn the picture back.
 func (l *ledger) checkLive(p position) *Refusal {
 	if l.head.seq == 0 {
 		return nil
 	}
-	if r := l.checkRecent(p); r != nil {
+	if r := l.checkRecent(p); r != nil && (r.Alarm || p.seq == l.head.seq) {
 		return r
 	}
 	if p.seq <= l.head.seq {

@@ -51,7 +51,9 @@ type Refusal struct {
 	Err    error    // cause in a library, or nil
 
 	// Duplicate is set with Replayed when exactly this message was accepted
-	// before: networks deliver twice, and nothing is wrong.
+	// before, and, if it is live, none newer: networks deliver twice, brokers
+	// retain, and nothing is wrong. Check may be asked whether it can be drawn
+	// again.
 	Duplicate bool
 	// Alarm is set when a genuine signature contradicts what the camera signed
 	// before: its key was copied, or its memory was set back.

@@ -41,6 +41,12 @@ func orderCases() []vcase {
 			f.Meta.Seq--
 			v.Body = f.Make(c.t)
 		}),
+		replayed("live-older-again", "an older live message a second time: not a harmless duplicate, for it would turn the picture back", func(c *cast, v *sealtest.Vector) {
+			f := c.live()
+			v.Body = f.Make(c.t)
+			f.Meta.Seq++
+			v.Before = [][]byte{v.Body, f.Make(c.t)}
+		}),
 		replayed("live-previous-boot", "a live message of the previous boot, not expired", func(c *cast, v *sealtest.Vector) {
 			f := c.live()
 			f.Meta.Seq, f.Boot = 2<<32|1, [16]byte{2}
