@@ -70,7 +70,7 @@ func (in Input) rounded() Input {
 	}
 	in.Clock = in.Clock.Truncate(time.Minute)
 	for _, v := range []*float64{&in.Scene.Mean, &in.Scene.Level, &in.Scene.Low, &in.Scene.Mid, &in.Scene.High} {
-		*v = math.Round(bounded(*v, 255)*4) / 4
+		*v = math.Round(bounded(*v, 255)*2) / 2
 	}
 	in.Scene.Glare = math.Round(bounded(in.Scene.Glare, 1)*1000) / 1000
 	in.Exposure.Time = time.Duration(significant(bounded(float64(in.Exposure.Time), 1e12)))

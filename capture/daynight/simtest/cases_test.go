@@ -73,11 +73,12 @@ func TestTraces(t *testing.T) {
 		from, to time.Duration
 		must     []capture.Light // that follow each other, switching left out
 	}{
-		{"garden-dusk-to-dawn", 0, at(120, 19, 0), at(121, 5, 0), []capture.Light{capture.LightDay, capture.LightNight, capture.LightDay}},
-		{"wall-dawn", 1, at(200, 1, 0), at(200, 5, 0), []capture.Light{capture.LightNight, capture.LightDay}},
-		{"street-headlights", 2, at(30, 18, 0), at(30, 21, 0), []capture.Light{capture.LightNight}},
-		{"room-evening", 3, at(100, 17, 0), at(101, 1, 0), []capture.Light{capture.LightDay, capture.LightNight}},
-		{"webcam-wall-night", 6, at(280, 16, 0), at(281, 7, 0), []capture.Light{capture.LightDay, capture.LightNight, capture.LightDay}},
+		{"garden-dusk", 0, at(120, 19, 0), at(120, 20, 30), []capture.Light{capture.LightDay, capture.LightNight}},
+		{"garden-dawn", 0, at(121, 3, 0), at(121, 5, 0), []capture.Light{capture.LightNight, capture.LightDay}},
+		{"wall-dawn", 1, at(200, 2, 0), at(200, 4, 30), []capture.Light{capture.LightNight, capture.LightDay}},
+		{"street-headlights", 2, at(30, 19, 0), at(30, 20, 30), []capture.Light{capture.LightNight}},
+		{"room-evening", 3, at(100, 23, 0), at(101, 0, 30), []capture.Light{capture.LightDay, capture.LightNight}},
+		{"webcam-wall-dawn", 6, at(281, 5, 0), at(281, 7, 0), []capture.Light{capture.LightNight, capture.LightDay}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var trace bytes.Buffer
