@@ -341,11 +341,16 @@ func (w *world) do(what string, camera int) error {
 		"short": func(c *fakeCamera) error {
 			return w.doRefusable(c, feed.Live, w.sealLive(c, time.Now(), time.Second, nil))
 		},
-		"history":   w.doHistory,
-		"event":     w.doEvent,
-		"gap":       w.doGap,
-		"lost":      w.doLost,
-		"again":     func(c *fakeCamera) error { return w.doRefusable(c, feed.Media, c.sent[c.seq]) },
+		"history": w.doHistory,
+		"event":   w.doEvent,
+		"gap":     w.doGap,
+		"lost":    w.doLost,
+		"again":   func(c *fakeCamera) error { return w.doRefusable(c, feed.Media, c.sent[c.seq]) },
+		"trouble": func(c *fakeCamera) error {
+			return w.doStatus(c, seal.Durable, `{"state":"trouble","troubles":["no frames from /dev/video0 for 12 s"],"uptime_s":5}`)
+		},
+		"running":   func(c *fakeCamera) error { return w.doStatus(c, seal.Durable, `{"state":"running"}`) },
+		"will":      func(c *fakeCamera) error { return w.doStatus(c, seal.Will, `{"state":"offline"}`) },
 		"malformed": func(c *fakeCamera) error { return w.doRefusable(c, feed.Live, []byte("not a sealed picture at all")) },
 		"wrong": func(c *fakeCamera) error {
 			return w.doRefusable(c, feed.Live, w.sealLive(w.other(c), time.Now(), 4*time.Second, nil))
@@ -445,6 +450,23 @@ func (w *world) doLost(c *fakeCamera) error {
 	lost := seal.Meta{Kind: seal.KindGap, Taken: time.Now().Add(-10 * time.Minute), Lost: []seal.Range{{First: first, Last: c.seq}}}
 	w.deliver(c, feed.Status, w.sealDurable(c, lost, nil))
 	return nil
+}
+
+// doStatus lets the camera, or its last will, speak about itself.
+func (w *world) doStatus(c *fakeCamera, stream seal.Stream, text string) error {
+	m := seal.Meta{Stream: stream, Kind: seal.KindStatus, Media: "application/json", Taken: time.Now(), Clock: seal.ClockNTP}
+	if stream == seal.Durable {
+		c.seq++
+		m.Seq, m.Prev = c.seq, c.prev
+	}
+	s, err := c.sealer.Seal(m, []byte(text))
+	if err != nil {
+		return err
+	}
+	if stream == seal.Durable {
+		c.prev, c.sent[c.seq] = s.Hash, s.Bytes
+	}
+	return w.doRefusable(c, feed.Status, s.Bytes)
 }
 
 func (w *world) doBroken(c *fakeCamera) error {

@@ -91,7 +91,7 @@ class App {
   tile(camera) {
     let t = this.tiles.get(camera);
     if (!t) {
-      t = new Tile(camera, { ask: (id) => this.opener.ask(id), change: (tile) => this.changed(tile) });
+      t = new Tile(camera, { ask: (id) => this.opener.ask(id), change: (tile, before) => this.changed(tile, before) });
       this.tiles.set(camera, t);
       byId('tiles').append(t.root);
       t.offline(this.unreached());
@@ -108,6 +108,7 @@ class App {
     } else if (v.meta.kind === 'status') {
       this.model.verified++;
       this.model.light(v);
+      if (v.status && !v.late) this.tile(v.camera).status(v.status);
     } else {
       this.model.add(v);
     }
@@ -147,13 +148,14 @@ class App {
   }
 
   // changed is called by a tile whose state changed: it is said aloud.
-  changed(tile) {
+  changed(tile, before) {
     const said = {
       live: () => `${tile.label}: yours${tile.shown?.fresh ? ', proven live' : ''}.`,
       stale: () => `${tile.label}: no fresh picture since ${clock(tile.last.taken)}.`,
       refused: () => `${tile.label}: refused. ${tile.refusal.person}. It was not shown.`,
     }[tile.state];
-    if (said) this.say(said(), tile.camera + tile.state);
+    if (said && tile.state !== before) this.say(said(), tile.camera + tile.state);
+    if (tile.says?.troubles.length) this.say(`${tile.label}. ${tile.trouble.textContent}`, tile.trouble.textContent);
     if (this.keyed) this.now();
   }
 

@@ -60,8 +60,8 @@ export class Big {
     this.newer.disabled = !this.#has(1);
     this.img.alt = `${this.name(e.camera)}, verified, ${clock(v.taken)}, ${light(v.meta.light) || 'light unknown'}`;
     try {
-      const drop = await v.draw(this.img);
-      if (turn !== this.#turn || !this.dialog.open) return;
+      const drop = await v.draw(this.img, () => turn === this.#turn && this.dialog.open);
+      if (!drop) return;
       this.#drop = drop;
       this.stage.classList.remove('undrawn');
     } catch (err) {

@@ -56,5 +56,9 @@ function ofTiles(tiles) {
   if (old.length) {
     return { mood: 'care', icon: 'yours', title: 'A moment old', text: `${list(old)}: the next picture is late.` };
   }
+  const troubled = tiles.find((t) => t.says?.troubles.length);
+  if (troubled) {
+    return { mood: 'care', icon: 'yours', title: `${troubled.label} has trouble`, text: `Its pictures are yours, and live. It says: ${troubled.says.troubles[0]}` };
+  }
   return { mood: 'well', icon: 'yours', title: 'All is well', text: `${list(live)}: yours, and live.` };
 }

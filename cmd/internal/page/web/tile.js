@@ -13,6 +13,7 @@ export class Tile {
   last = null; // the newest Verified there ever was
   refusal = null; // the newest refusal
   proven = 0; // when a picture was last proven live
+  says = null; // what the camera says about itself: {state, troubles}
   #asked = 0;
   #answer = null; // what became of the last question, in words
   #offline = '';
@@ -33,8 +34,9 @@ export class Tile {
     this.stage = el('div', { class: 'stage' }, this.img, this.card);
     this.button = el('button', { type: 'button', class: 'ask', onclick: () => this.#ask(ask) }, 'Show me now');
     this.note = el('p', { class: 'note' });
+    this.trouble = el('p', { class: 'trouble', hidden: true });
     this.root = el('article', { class: 'tile', 'data-camera': camera, tabindex: '-1' },
-      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.button, this.note));
+      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.button, this.note, this.trouble));
     this.rename(shortID(camera));
     this.#enter('waiting', Date.now());
   }
@@ -50,6 +52,7 @@ export class Tile {
   async verified(v) {
     const turn = ++this.#turn;
     this.last = v;
+    if (this.away) this.says = null; // it is back
     if (v.fresh) {
       this.proven = Date.now();
       if (this.#asked) this.#answer = `Proven live: it answered after ${((v.received - this.#asked) / 1000).toFixed(1)} s`;
@@ -57,18 +60,30 @@ export class Tile {
     }
     let drop;
     try {
-      drop = await v.draw(this.img);
+      drop = await v.draw(this.img, () => turn === this.#turn);
     } catch (err) {
       if (turn === this.#turn) this.#answer = err.message;
       return;
     }
-    if (turn !== this.#turn) return; // something newer has taken the screen
+    if (!drop) return; // something newer has taken the screen
     this.#drop = drop;
     this.shown = v;
     const { width, height } = v.meta;
     if (width > 0 && height > 0) this.root.style.setProperty('--shape', `${width} / ${height}`);
     this.tick(Date.now());
   }
+
+  // status takes what the camera says about itself. Its will says "offline": the
+  // broker publishes it when the camera is gone.
+  status(says) {
+    this.says = says;
+    this.trouble.hidden = says.troubles.length === 0;
+    setText(this.trouble, `The camera says: ${says.troubles.join('; ')}`);
+    if (this.state === 'stale' || this.state === 'waiting') this.#enter(this.state, Date.now());
+    this.change(this, this.state);
+  }
+
+  get away() { return this.says?.state === 'offline'; }
 
   // refused takes a refusal of something that claimed to be this camera's live
   // picture. The picture goes at once.
@@ -104,7 +119,7 @@ export class Tile {
 
   // tick lets the picture age. Call it every second or so.
   tick(now) {
-    if (this.state === 'refused' && (!this.shown || this.refusal.received >= this.shown.received)) {
+    if (this.state === 'refused' && !this.shown) {
       setText(this.words, `Refused, ${ago(now - this.refusal.received)}`);
     } else if (this.shown && now >= this.shown.until) {
       this.#enter('stale', now);
@@ -166,14 +181,14 @@ export class Tile {
   waitingCard() {
     setIcon(this.shield, 'wait');
     setText(this.words, 'Waiting');
-    return [icon('camera'), el('p', { class: 'what' }, 'Waiting for the first picture')];
+    return [icon('camera'), el('p', { class: 'what' }, this.away ? 'The camera is off, or out of reach' : 'Waiting for the first picture')];
   }
 
   staleCard() {
     setIcon(this.shield, 'old');
     setText(this.words, 'No fresh picture');
     return [icon('old'), el('p', { class: 'what' }, `No fresh picture since ${clock(this.last.taken)}`),
-      el('p', { class: 'done' }, this.#offline || 'The last one ran out and was taken away.')];
+      el('p', { class: 'done' }, this.#offline || (this.away ? 'The camera is off, or out of reach.' : 'The last one ran out and was taken away.'))];
   }
 
   refusedCard() {

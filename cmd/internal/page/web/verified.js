@@ -18,6 +18,7 @@ export class Verified {
     this.#proof = m.proof;
     this.camera = m.camera; // what the picture is of: checked, and pinned by the screen
     this.meta = m.meta; // everything the camera said about it
+    this.late = m.late; // it closed a gap
     this.fresh = m.fresh; // it echoes a question of this browser
     this.received = m.received;
     this.history = m.history;
@@ -35,25 +36,40 @@ export class Verified {
   // until is when a live picture stops being now.
   get until() { return this.meta.expires || this.received + 10000; }
 
+  // status returns what the camera says about itself: {state, troubles}, with
+  // its words cut to what a tile can hold. null when it is no status.
+  get status() {
+    if (this.meta.kind !== 'status' || this.meta.media !== 'application/json' || this.size > 65536) return null;
+    try {
+      const { state = '', troubles } = JSON.parse(new TextDecoder().decode(this.#media));
+      const words = Array.isArray(troubles) ? troubles.filter((t) => typeof t === 'string') : [];
+      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)) };
+    } catch {
+      return null;
+    }
+  }
+
   // draw shows the picture in img once it is decoded, without flicker, and
-  // returns a function that takes it away again. The object's address lives
-  // no longer than the picture.
-  async draw(img) {
+  // returns a function that takes it away again. The object's address lives no
+  // longer than the picture. If still() is false by then, because something newer
+  // has come, nothing is shown and null is returned.
+  async draw(img, still = () => true) {
     if (!this.drawable) throw new TypeError(`${this.meta.media} is not drawn`);
     const url = URL.createObjectURL(new Blob([this.#media], { type: this.meta.media }));
-    const before = img.src;
+    const probe = new Image();
+    probe.src = url;
     try {
-      const probe = new Image();
-      probe.src = url;
       await probe.decode();
-      img.src = url;
-      await img.decode();
     } catch {
-      if (img.src === url) img.removeAttribute('src');
       URL.revokeObjectURL(url);
       throw new Error('The picture is verified, but this browser cannot decode it.');
     }
-    if (before.startsWith('blob:') && before !== url) URL.revokeObjectURL(before);
+    if (!still()) {
+      URL.revokeObjectURL(url);
+      return null;
+    }
+    if (img.src.startsWith('blob:')) URL.revokeObjectURL(img.src);
+    img.src = url;
     return () => {
       if (img.src === url) img.removeAttribute('src');
       URL.revokeObjectURL(url);

@@ -129,6 +129,7 @@ class Worker {
       return tell('refused', { ...about, reason, person, detail, alarm });
     }
     if (out.ahead) this.rosterNow();
+    if (out.behind && !seen) this.passOn(out.camera);
     if (out.meta.stream === 'durable' && !seen) this.arrived(out.camera);
     const { camera, meta, media, proof, fresh, late, hash } = out;
     tell('verified', { ...about, camera, meta, media, proof, fresh, late, hash }, [media.buffer]);
@@ -146,6 +147,16 @@ class Worker {
     if (this.told.get(camera) === sign) return;
     this.told.set(camera, sign);
     tell('gaps', { camera, gaps });
+  }
+
+  // passOn gives the roster to a camera that seals under an older one: somebody
+  // may be keeping it back. Not at once, for it may be on its way.
+  passOn(camera) {
+    this.behind ??= new Map();
+    const now = Date.now(), next = this.behind.get(camera);
+    if (!next || next > now || !this.writer) return void (next ?? this.behind.set(camera, now + 10000));
+    this.behind.set(camera, now + 300000);
+    up(camera, this.entry.roster, 'roster');
   }
 
   // beat pays what is owed: receipts, requests for what is missing, the state.
@@ -208,10 +219,10 @@ class Worker {
 const sealcamReady = () => worker.opening === true;
 const parse = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
 
-// up hands a signed command to the server, which publishes it.
-async function up(camera, command) {
+// up hands something signed to the server, which publishes it.
+async function up(camera, signed, kind = 'cmd') {
   try {
-    const answer = await fetch(`up?kind=cmd&camera=${camera}`, { method: 'POST', body: command });
+    const answer = await fetch(`up?kind=${kind}&camera=${camera}`, { method: 'POST', body: signed });
     return { ok: answer.ok, text: answer.ok ? '' : (await answer.text()).slice(0, 200) };
   } catch {
     return { ok: false, text: 'The server is not reached.' };

@@ -246,6 +246,24 @@ const steps = {
     await readable('stale');
   },
 
+  async 'a camera that has trouble, and one that is gone'() {
+    await open(['Front door']);
+    await act('pump');
+    await title('All is well');
+    await act('trouble');
+    await title('Front door has trouble');
+    await tile().getByText('The camera says: no frames from /dev/video0 for 12 s').waitFor();
+    await shoot('trouble');
+    await act('running');
+    await title('All is well');
+    await act('stop');
+    await act('will');
+    await state(0, 'stale');
+    await tile().getByText('The camera is off, or out of reach.').waitFor();
+    await act('live');
+    await state(0, 'live');
+  },
+
   async 'each refusal, in the place of the picture'() {
     await open(['Front door', 'Garden']);
     for (const [what, words, reason] of [
