@@ -23,6 +23,10 @@ const about = "sealcam: pictures that are verified where they are looked at"
 func commands() []cli.Command {
 	return []cli.Command{
 		{Name: "bench", Short: "try the whole path on this machine, from lens to verified picture", Run: runBench},
+		{Name: "household", Short: "make a household, take cameras in, let viewers look", Run: runHousehold},
+		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
+		{Name: "verify", Short: "check sealed files", Run: runVerify},
+		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},

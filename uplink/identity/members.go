@@ -113,7 +113,7 @@ func requestKey(der []byte) (*ecdsa.PublicKey, error) {
 // AddViewer makes the keys of a viewer in this directory and puts it into the
 // roster: cameras seal to it from the next message on.
 func (h *Household) AddViewer(name string) (*Viewer, error) {
-	if err := checkViewerName(name); err != nil {
+	if err := CheckViewerName(name); err != nil {
 		return nil, err
 	}
 	if r, _, err := h.Roster(); err != nil {
@@ -135,7 +135,7 @@ func (h *Household) AddViewer(name string) (*Viewer, error) {
 
 // EnrollViewer puts a viewer that made its own keys into the roster.
 func (h *Household) EnrollViewer(v seal.Viewer) error {
-	if err := checkViewerName(v.Name); err != nil {
+	if err := CheckViewerName(v.Name); err != nil {
 		return err
 	}
 	return h.change(func(r *seal.Roster) error {
@@ -215,9 +215,10 @@ func viewerIndex(r *seal.Roster, name string) int {
 	return slices.IndexFunc(r.Viewers, func(v seal.Viewer) bool { return v.Name == name })
 }
 
-// checkViewerName keeps to what can stand in a file's name, a certificate and a
-// broker's access rules without ever meaning anything else there.
-func checkViewerName(name string) error {
+// CheckViewerName refuses what cannot be a viewer's name. It keeps to what can
+// stand in a file's name, a certificate and a broker's access rules without
+// ever meaning anything else there.
+func CheckViewerName(name string) error {
 	if name == "" || len(name) > 32 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || name[0] == '-' {
 		return fmt.Errorf("viewer name %.60q: expected up to 32 of a-z, 0-9 and dashes, such as phone or hall-display", name)
 	}

@@ -106,7 +106,7 @@ func OpenViewer(dir, name string) (*Viewer, error) {
 // pickViewer finds the viewer meant by an empty name.
 func pickViewer(dir, name string) (string, error) {
 	if name != "" {
-		if err := checkViewerName(name); err != nil {
+		if err := CheckViewerName(name); err != nil {
 			return "", err
 		}
 		if _, err := os.Stat(filepath.Join(dir, viewersDir, name)); errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func pickViewer(dir, name string) (string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && checkViewerName(e.Name()) == nil {
+		if e.IsDir() && CheckViewerName(e.Name()) == nil {
 			names = append(names, e.Name())
 		}
 	}
@@ -294,4 +294,22 @@ func (h *Household) ExportViewer(name, dir string) error {
 		}
 	}
 	return nil
+}
+
+// Summary is what everybody in a household knows of it.
+type Summary struct {
+	ID     seal.HouseholdID
+	Broker string
+	Roster *seal.Roster
+}
+
+// ReadHousehold reads the household in dir, which may be the owner's or a
+// viewer's, without opening any key.
+func ReadHousehold(dir string) (Summary, error) {
+	about, err := readAbout(dir)
+	if err != nil {
+		return Summary{}, err
+	}
+	r, _, err := readRoster(filepath.Join(dir, rosterFile), about.Household)
+	return Summary{about.Household, about.Broker, r}, err
 }

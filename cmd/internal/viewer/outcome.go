@@ -32,6 +32,9 @@ type Outcome struct {
 	Retained bool      // the broker had kept the message
 	At       time.Time // when it was opened
 
+	// Sealed is the message as it came, for those who keep it; nobody writes to it.
+	Sealed []byte
+
 	// Which of these is set, What says.
 
 	Verified *seal.Verified
@@ -42,7 +45,7 @@ type Outcome struct {
 
 // open is what happens with an Item. v.mu is held.
 func (v *Viewer) open(it feed.Item) []Outcome {
-	o := Outcome{Camera: it.Camera, Kind: it.Kind, Retained: it.Retained, At: v.now()}
+	o := Outcome{Camera: it.Camera, Kind: it.Kind, Retained: it.Retained, At: v.now(), Sealed: it.Sealed}
 	if it.Kind == feed.Hello {
 		return v.openHello(it, o)
 	}

@@ -127,10 +127,15 @@ func New(c Config) (*Viewer, error) {
 	return v, nil
 }
 
+// Stop is returned by the function that Run was given, to say that the Outcome
+// was handled and was the last one wanted.
+var Stop = errors.New("no more outcomes wanted")
+
 // Run hands every Outcome to each, one at a time, until ctx ends (its error is
-// ctx's) or each returns an error (which is returned). What each has returned
-// nil for is remembered and receipted; what it has not is shown again after a
-// restart, if it comes again. each may call the Viewer's methods.
+// ctx's) or each returns an error (which is returned, but nil for Stop). What
+// each has returned nil for is remembered and receipted; what it has not is
+// shown again after a restart, if it comes again. each may call the Viewer's
+// methods.
 func (v *Viewer) Run(ctx context.Context, each func(Outcome) error) error {
 	// The feed outlives ctx for a moment, so that the last receipts can be sent.
 	feeding, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -159,7 +164,11 @@ func (v *Viewer) Run(ctx context.Context, each func(Outcome) error) error {
 	defer cancel()
 	v.tend(goodbye, true)
 	stop()
-	if feedErr := <-fed; err == nil {
+	feedErr := <-fed
+	switch {
+	case errors.Is(err, Stop):
+		return nil
+	case err == nil:
 		return feedErr
 	}
 	return err
@@ -191,7 +200,7 @@ func (v *Viewer) one(it feed.Item, each func(Outcome) error) error {
 	v.mu.Unlock()
 	for _, o := range outcomes {
 		if err := each(o); err != nil {
-			v.failed = true
+			v.failed = !errors.Is(err, Stop)
 			return err
 		}
 	}

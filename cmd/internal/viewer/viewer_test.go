@@ -431,6 +431,23 @@ func TestWhatWasNotHandledComesAgain(t *testing.T) {
 	})
 }
 
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		w := h.watch()
+		w.fail = viewer.Stop
+		one := h.garden.picture("1")
+		h.fake.Deliver(one, h.garden.picture("2"))
+		synctest.Wait()
+		if err := w.stop(); err != nil {
+			t.Errorf("Run ended with %v", err)
+		}
+		if got := h.commands(h.garden); !slices.Equal(got, []string{"receipt 1-1"}) {
+			t.Errorf("receipted %q, want the one that was handled", got)
+		}
+	})
+}
+
 func TestDamagedMemoryIsNamed(t *testing.T) {
 	h := newHome(t)
 	path := filepath.Join(h.owner.Dir(), "viewers", "desk", "state")

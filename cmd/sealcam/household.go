@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/uplink/identity"
+)
+
+const householdAbout = `sealcam household: whose cameras, and whose viewers
+
+A household is a directory. In the owner's one lie the keys that sign its roster
+and its certificates: keep it to yourself, and keep a copy in a safe place.`
+
+// householdVerbs lists what can be done with a household.
+func householdVerbs() []cli.Command {
+	return []cli.Command{
+		{Name: "create", Short: "make a household with one viewer", Run: householdCreate},
+		{Name: "show", Short: "list cameras and viewers", Run: householdShow},
+		{Name: "add-camera", Short: "take a camera in, and write its pairing", Run: householdAddCamera},
+		{Name: "pair", Short: "write a camera's pairing again", Run: householdPair},
+		{Name: "remove-camera", Short: "let a camera go", Run: householdRemoveCamera},
+		{Name: "add-viewer", Short: "let one more phone, screen or service look", Run: householdAddViewer},
+		{Name: "export-viewer", Short: "write what one viewer needs, without the owner key", Run: householdExportViewer},
+		{Name: "remove-viewer", Short: "stop a viewer from the next picture on", Run: householdRemoveViewer},
+		{Name: "broker", Short: "write certificates and access rules for a Mosquitto broker", Run: householdBroker},
+		{Name: "publish", Short: "bring the newest roster to every camera now", Run: householdPublish},
+	}
+}
+
+// runHousehold is "sealcam household".
+func runHousehold(ctx context.Context, env *cli.Env, args []string) error {
+	return cli.Dispatch(ctx, env, "sealcam household", householdAbout, householdVerbs(), args)
+}
+
+// householdArgs parses the arguments of a verb: flags, and exactly the named
+// others, of which the first is the household's directory.
+func householdArgs(env *cli.Env, args []string, verb, flags, text string, names []string, define func(*flags)) ([]string, error) {
+	synopsis := "sealcam household " + verb
+	for _, n := range names {
+		synopsis += " " + n
+	}
+	if flags != "" {
+		synopsis += " " + flags
+	}
+	fs := env.Flags("household "+verb, synopsis, text)
+	if define != nil {
+		define(fs)
+	}
+	rest, err := parseMixed(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) != len(names) {
+		return nil, cli.Usagef("expected: %s", synopsis)
+	}
+	return rest, nil
+}
+
+func householdCreate(_ context.Context, env *cli.Env, args []string) error {
+	var broker, viewer string
+	rest, err := householdArgs(env, args, "create", "[--broker URL] [--viewer NAME]", `
+Makes a household in DIR: an owner key, a certificate authority for its broker,
+and a first viewer, because cameras seal to viewers and to nobody else.`,
+		[]string{"DIR"}, func(fs *flags) {
+			fs.StringVar(&broker, "broker", "", "`URL` of the broker that cameras and viewers meet at, mqtts://HOST:8883")
+			fs.StringVar(&viewer, "viewer", "desk", "`name` of the first viewer")
+		})
+	if err != nil {
+		return err
+	}
+	if err := identity.CheckViewerName(viewer); err != nil {
+		return err
+	}
+	h, err := identity.CreateHousehold(rest[0], broker, time.Now)
+	if err != nil {
+		return err
+	}
+	if _, err := h.AddViewer(viewer); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "household  %s\nviewer     %s\n\n", h.ID(), viewer)
+	fmt.Fprintf(env.Stdout, "Next: take a camera in, with what sealcamd request printed on it.\n  sealcam household add-camera %s REQUEST --name Garden --out garden.pairing\n", rest[0])
+	return nil
+}
+
+func householdShow(_ context.Context, env *cli.Env, args []string) error {
+	rest, err := householdArgs(env, args, "show", "", `
+Lists the household's cameras and viewers as the newest roster has them. It
+works in a viewer's directory too.`, []string{"DIR"}, nil)
+	if err != nil {
+		return err
+	}
+	about, err := identity.ReadHousehold(rest[0])
+	if err != nil {
+		return hintNoHousehold(rest[0], err)
+	}
+	r := about.Roster
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "household\t%s\nbroker\t%s\nroster\t%d, of %s\n", about.ID, orNone(about.Broker), r.Version, day(r.Issued))
+	for _, c := range r.Cameras {
+		fmt.Fprintf(w, "camera\t%s\t%s\tsince %s\n", c.ID, c.Name, day(c.Since))
+	}
+	for _, v := range r.Viewers {
+		fmt.Fprintf(w, "viewer\t%s\t%s\n", v.ID(), v.Name)
+	}
+	for _, id := range r.Revoked {
+		fmt.Fprintf(w, "removed\t%s\n", id)
+	}
+	return w.Flush()
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown day"
+	}
+	return t.Format(time.DateOnly)
+}
+
+// openOwner opens the household in dir as its owner.
+func openOwner(dir string) (*identity.Household, error) {
+	h, err := identity.OpenHousehold(dir, time.Now)
+	return h, hintNoHousehold(dir, err)
+}

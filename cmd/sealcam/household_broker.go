@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// mosquittoConf wants TLS 1.3 and a certificate of the household, and takes the
+// name in it for the user's. The limits fit sealcam's messages.
+const mosquittoConf = `# Mosquitto for household %s. Written by sealcam household broker.
+per_listener_settings false
+listener 8883
+cafile %s
+certfile %s
+keyfile %s
+tls_version tlsv1.3
+require_certificate true
+use_identity_as_username true
+allow_anonymous false
+acl_file %s
+message_size_limit %d
+max_queued_messages 2000
+`
+
+// mosquittoACL: safety never depends on these rules; they keep a camera from
+// getting in the way of another.
+const mosquittoACL = `# Cameras: everything below their own name, which is their certificate's.
+pattern readwrite sealcam/v1/%u/#
+`
+
+func householdBroker(_ context.Context, env *cli.Env, args []string) error {
+	var host string
+	rest, err := householdArgs(env, args, "broker", "--host NAME[,NAME...]", `
+Writes into NEWDIR what a Mosquitto broker needs to serve the household, and nobody
+else: a certificate for the names or addresses it is reached by, the household's
+authority, its configuration and its access rules. After a change of viewers,
+write the access rules again.`,
+		[]string{"DIR", "NEWDIR"}, func(fs *flags) {
+			fs.StringVar(&host, "host", "", "`names` or addresses under which the broker is reached, with commas between")
+		})
+	if err != nil {
+		return err
+	}
+	hosts := split(host)
+	if len(hosts) == 0 {
+		return cli.Usagef("--host is missing: under which name or address is the broker reached?")
+	}
+	h, err := openOwner(rest[0])
+	if err != nil {
+		return err
+	}
+	r, _, err := h.Roster()
+	if err != nil {
+		return err
+	}
+	cert, key, err := h.IssueServer(hosts...)
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(rest[1])
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, f := range []struct {
+		name string
+		text []byte
+		mode os.FileMode
+	}{
+		{"server.key", key, 0o600},
+		{"server.crt", cert, 0o644},
+		{"ca.crt", h.Authority(), 0o644},
+		{"acl", []byte(mosquittoACL + viewerRules(r)), 0o644},
+		{"mosquitto.conf", fmt.Appendf(nil, mosquittoConf, h.ID(), in("ca.crt"), in("server.crt"), in("server.key"), in("acl"), seal.MaxSealed+1024), 0o644},
+	} {
+		if err := os.WriteFile(in(f.name), f.text, f.mode); err != nil {
+			return err
+		}
+	}
+	if h.Broker() == "" {
+		if err := h.SetBroker("mqtts://" + net.JoinHostPort(hosts[0], "8883")); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(env.Stdout, "broker  %s\n\nThe user that Mosquitto runs as must be able to read server.key:\n  chown mosquitto %s\n  mosquitto -c %s\n", h.Broker(), in("server.key"), in("mosquitto.conf"))
+	return nil
+}
+
+// viewerRules lets each viewer read all of the household, and write commands
+// and rosters.
+func viewerRules(r *seal.Roster) string {
+	var b strings.Builder
+	for _, v := range r.Viewers {
+		fmt.Fprintf(&b, "\nuser %s%s\ntopic read sealcam/v1/#\ntopic write sealcam/v1/+/cmd\ntopic write sealcam/v1/+/roster\n", identity.ViewerPrefix, v.Name)
+	}
+	return b.String()
+}
+
+func householdPublish(ctx context.Context, env *cli.Env, args []string) error {
+	var name, broker string
+	var wait time.Duration
+	rest, err := householdArgs(env, args, "publish", "[--viewer NAME] [--broker URL]", `
+Brings the newest roster to the broker, for every camera and viewer. A running
+sealcam watch or view does so by itself.`,
+		[]string{"DIR"}, func(fs *flags) {
+			fs.StringVar(&name, "viewer", "", "as which viewer to connect; the only one if empty")
+			fs.StringVar(&broker, "broker", "", "the broker's `URL`; the household's own if empty")
+			fs.DurationVar(&wait, "timeout", 30*time.Second, "give up after this long")
+		})
+	if err != nil {
+		return err
+	}
+	who, up, err := connect(rest[0], name, broker, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return publishRoster(ctx, env.Stdout, who, up)
+}
+
+// publishRoster sends the roster to every camera once there is a connection.
+func publishRoster(ctx context.Context, out io.Writer, who *identity.Viewer, up feed.Feed) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { _ = up.Run(ctx, func(feed.Item) {}) }()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for connected := false; !connected; {
+		select {
+		case <-poll.C:
+			connected, _ = up.Link()
+		case <-ctx.Done():
+			_, why := up.Link()
+			return errors.New(why)
+		}
+	}
+	for _, c := range who.Roster().Cameras {
+		if err := up.Send(ctx, c.ID, feed.Roster, who.SignedRoster()); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "roster %d  %s  %s\n", who.Roster().Version, c.ID, c.Name)
+	}
+	return nil
+}
+
+// connect opens a viewer of the household in dir and its way to the broker.
+func connect(dir, name, broker string, log *slog.Logger) (*identity.Viewer, *feed.Broker, error) {
+	who, err := identity.OpenViewer(dir, name)
+	if err != nil {
+		return nil, nil, hintNoHousehold(dir, err)
+	}
+	if broker == "" {
+		broker = who.Broker()
+	}
+	if broker == "" {
+		return nil, nil, cli.Hint(fmt.Errorf("%s: the household names no broker", dir), "give its URL with --broker mqtts://HOST:8883")
+	}
+	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: broker, TLS: who.TLS()}, Log: log})
+	return who, up, err
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/viewer"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// line returns an Outcome as one aligned line, "" for what is no news.
+func (w *watcher) line(o viewer.Outcome) string {
+	at := o.At.Format(time.TimeOnly)
+	row := func(style cli.Style, verdict, rest string) string {
+		return fmt.Sprintf("%s  %s  %s  %s", at, w.env.Paint(style, fmt.Sprintf("%-9s", verdict)), column(nameOf(o), 16), rest)
+	}
+	switch o.What {
+	case viewer.Verified:
+		if !isPicture(o.Verified) {
+			return w.statusLine(o, row)
+		}
+		return row(cli.Good, "verified", pictureWords(o.Verified, o.At))
+	case viewer.Refused:
+		rest := column(string(o.Refusal.Reason), 12) + "  " + o.Refusal.Reason.Person()
+		if o.Refusal.Alarm {
+			rest += "; the camera's key may have been copied"
+		}
+		return row(cli.Bad, "refused", rest)
+	case viewer.GapOpened:
+		return row(cli.Warn, "missing", gapWords(o.Gap)+", asked for")
+	case viewer.GapClosed:
+		return row(cli.Good, "complete", gapWords(o.Gap))
+	case viewer.GapLost:
+		return row(cli.Warn, "lost", gapWords(o.Gap)+", the rest will never come")
+	case viewer.Hello:
+		if w.greeted[o.Camera] || len(w.greeted) >= seal.MaxCameras {
+			return ""
+		}
+		w.greeted[o.Camera] = true
+		return row(cli.Faint, "hello", "a camera that is nobody's yet: "+string(o.Camera))
+	}
+	return ""
+}
+
+// nameOf returns what to call the camera of an Outcome.
+func nameOf(o viewer.Outcome) string {
+	if o.Name != "" {
+		return o.Name
+	}
+	return string(o.Camera[:8]) + "..."
+}
+
+// column pads s, or shortens it, to width characters.
+func column(s string, width int) string {
+	runes := []rune(s)
+	if len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return s + strings.Repeat(" ", width-len(runes))
+}
+
+// pictureWords says what a verified picture is.
+func pictureWords(v *seal.Verified, now time.Time) string {
+	m := v.Meta()
+	_, media := v.Media()
+	words := []string{
+		column(m.Kind, 8), column(m.Cause, 8), column(m.Light, 9),
+		column(fmt.Sprintf("%dx%d", m.Width, m.Height), 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
+	}
+	if m.Kind == seal.KindClip {
+		words = append(words, fmt.Sprintf("event %d part %d", m.Event, m.Part))
+	}
+	if v.Fresh() {
+		words = append(words, "proven to be now")
+	}
+	if v.Late() {
+		words = append(words, "late")
+	}
+	return strings.TrimRight(strings.Join(words, "  "), " ")
+}
+
+// ageWords says how old a message is by its camera's clock.
+func ageWords(v *seal.Verified, now time.Time) string {
+	age, known := v.Age(now)
+	switch {
+	case !known:
+		return "no clock"
+	case age < 0:
+		return "just now" // clocks differ a little
+	case age < 10*time.Second:
+		return fmt.Sprintf("%.1f s ago", age.Seconds())
+	case age < 2*time.Hour:
+		return age.Round(time.Second).String() + " ago"
+	}
+	return "of " + v.Meta().Taken.Local().Format(time.DateTime)
+}
+
+func gapWords(g seal.Gap) string {
+	n := int(g.Last - g.First + 1)
+	words := fmt.Sprintf("%d %s", n, plural(n, "message"))
+	if !g.After.IsZero() && !g.Before.IsZero() {
+		words += fmt.Sprintf(" between %s and %s", g.After.Local().Format(time.TimeOnly), g.Before.Local().Format(time.TimeOnly))
+	}
+	return words
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// cameraStatus is the part of a camera's status that is worth a line. A newer
+// camera may say more.
+type cameraStatus struct {
+	State    string   `json:"state"`
+	Troubles []string `json:"troubles"`
+}
+
+// statusLine tells of a status when it says something else than the last one.
+func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, string) string) string {
+	if o.Verified.Meta().Kind != seal.KindStatus {
+		return ""
+	}
+	_, text := o.Verified.Media()
+	var s cameraStatus
+	if json.Unmarshal(text, &s) != nil {
+		return ""
+	}
+	words := printable(s.State, 32)
+	for i, t := range s.Troubles {
+		if i == 3 {
+			break
+		}
+		words += "; " + printable(t, 120)
+	}
+	if words == w.status[o.Camera] {
+		return ""
+	}
+	w.status[o.Camera] = words
+	style := cli.Faint
+	if s.State != "running" || len(s.Troubles) > 0 {
+		style = cli.Warn
+	}
+	return row(style, "status", words)
+}
+
+// printable keeps what a terminal shows as itself: also a verified camera may
+// have been taken over.
+func printable(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == '\ufeff' {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	return strings.TrimRight(column(s, min(limit, len([]rune(s)))), " ")
+}
+
+// told is an Outcome as --json tells it. Absent fields do not apply.
+type told struct {
+	At       time.Time     `json:"at"`
+	What     viewer.What   `json:"what"`
+	Camera   seal.CameraID `json:"camera"`
+	Name     string        `json:"name,omitempty"`
+	Retained bool          `json:"retained,omitempty"`
+
+	Stream string     `json:"stream,omitempty"`
+	Seq    uint64     `json:"seq,omitempty"`
+	Kind   string     `json:"kind,omitempty"`
+	Media  string     `json:"media,omitempty"`
+	Bytes  int        `json:"bytes,omitempty"`
+	Taken  *time.Time `json:"taken,omitempty"`
+	Clock  string     `json:"clock,omitempty"`
+	Cause  string     `json:"cause,omitempty"`
+	Light  string     `json:"light,omitempty"`
+	Event  uint64     `json:"event,omitempty"`
+	Part   uint32     `json:"part,omitempty"`
+	Last   bool       `json:"last,omitempty"`
+	Width  int        `json:"width,omitempty"`
+	Height int        `json:"height,omitempty"`
+	Fresh  bool       `json:"fresh,omitempty"`
+	Late   bool       `json:"late,omitempty"`
+	Saved  string     `json:"saved,omitempty"`
+
+	Status json.RawMessage `json:"status,omitempty"`
+
+	Reason seal.Reason `json:"reason,omitempty"`
+	Person string      `json:"person,omitempty"`
+	Detail string      `json:"detail,omitempty"`
+	Alarm  bool        `json:"alarm,omitempty"`
+
+	First uint64 `json:"first,omitempty"`
+	Until uint64 `json:"until,omitempty"`
+}
+
+// describe returns what --json tells of o.
+func describe(o viewer.Outcome, saved string) told {
+	t := told{At: o.At, What: o.What, Camera: o.Camera, Name: o.Name, Retained: o.Retained, Saved: saved}
+	switch o.What {
+	case viewer.Verified, viewer.Again:
+		t.verified(o.Verified)
+	case viewer.Refused:
+		t.Reason, t.Person, t.Detail, t.Alarm = o.Refusal.Reason, o.Refusal.Reason.Person(), o.Refusal.Detail, o.Refusal.Alarm
+	case viewer.GapOpened, viewer.GapClosed, viewer.GapLost:
+		t.First, t.Until = o.Gap.First, o.Gap.Last
+	}
+	return t
+}
+
+func (t *told) verified(v *seal.Verified) {
+	m := v.Meta()
+	_, media := v.Media()
+	t.Stream, t.Seq, t.Kind, t.Media, t.Bytes, t.Clock = m.Stream.String(), m.Seq, m.Kind, m.Media, len(media), m.Clock
+	t.Cause, t.Light, t.Event, t.Part, t.Last, t.Width, t.Height = m.Cause, m.Light, m.Event, m.Part, m.Last, m.Width, m.Height
+	t.Fresh, t.Late = v.Fresh(), v.Late()
+	if m.Clock != seal.ClockNone {
+		t.Taken = &m.Taken
+	}
+	if m.Kind == seal.KindStatus && json.Valid(media) {
+		t.Status = media
+	}
+}
