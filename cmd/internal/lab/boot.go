@@ -94,22 +94,7 @@ func (m *Machine) start(ctx context.Context, g Guest, sp spec, board *Board) err
 
 	ctx, cancel := context.WithTimeout(ctx, bootLimit)
 	defer cancel()
-	for _, l := range []net.Listener{port, qmp} {
-		// QEMU connects at once or ends; its end closes the listener.
-		stop := context.AfterFunc(ctx, func() { l.Close() })
-		defer stop()
-		go func() { <-m.dead; l.Close() }()
-	}
-	portConn, err := port.Accept()
-	if err != nil {
-		return errors.New("QEMU ended at once")
-	}
-	m.port, m.enc = portConn, json.NewEncoder(portConn)
-	qmpConn, err := qmp.Accept()
-	if err != nil {
-		return errors.New("QEMU ended at once")
-	}
-	if m.qmp, err = newMonitor(qmpConn); err != nil {
+	if err := m.connect(ctx, port, qmp); err != nil {
 		return err
 	}
 	go m.read()
@@ -124,6 +109,25 @@ func (m *Machine) start(ctx context.Context, g Guest, sp spec, board *Board) err
 	case <-ctx.Done():
 		return fmt.Errorf("the guest is not up after %v: %w", bootLimit, ctx.Err())
 	}
+}
+
+// connect waits for QEMU to open its serial port and its monitor, which it
+// does at once or never.
+func (m *Machine) connect(ctx context.Context, port, qmp net.Listener) error {
+	giveUp := func() { port.Close(); qmp.Close() }
+	defer context.AfterFunc(ctx, giveUp)()
+	go func() { <-m.dead; giveUp() }()
+	var err error
+	if m.port, err = port.Accept(); err != nil {
+		return errors.New("QEMU ended at once")
+	}
+	m.enc = json.NewEncoder(m.port)
+	conn, err := qmp.Accept()
+	if err != nil {
+		return errors.New("QEMU ended at once")
+	}
+	m.qmp, err = newMonitor(conn)
+	return err
 }
 
 func qemuArgs(g Guest, sp spec, board *Board, dir string) []string {

@@ -75,7 +75,6 @@ func TestCapture(t *testing.T) {
 		for name, bad := range badJPEGs(t, files[paths[0]]) {
 			files["/lab/frames/"+name] = bad
 		}
-		files["/bin/sealcam"] = build(t, arch, "cmd/sealcam")
 		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 		set := func(control string) { t.Helper(); m.must(t, "guest", "set", "/dev/video0", control) }
 
@@ -115,7 +114,6 @@ func TestCapture(t *testing.T) {
 				w.stop(t)
 			})
 		}
-		t.Run("sealcam devices", func(t *testing.T) { testDevices(t, m, paths) })
 		t.Run("what is no free camera is named", func(t *testing.T) { testNoCamera(t, m) })
 		t.Run("bad JPEGs are counted by reason", func(t *testing.T) { testBadJPEGs(t, m, paths) })
 		t.Run("unplugged and plugged in again", func(t *testing.T) {
@@ -197,7 +195,7 @@ func testNoCamera(t *testing.T, m *Machine) {
 		if err := w.UntilSaid(ctx, "no camera, trying again"); err != nil {
 			t.Fatal(err)
 		}
-		said := w.So().Stderr
+		said := w.Said().Stderr
 		t.Log(said)
 		if !strings.Contains(said, kind.Error()) || !strings.Contains(said, device) || strings.Contains(said, `hint=""`) {
 			t.Errorf("%s: said %s", device, said)
@@ -215,7 +213,7 @@ func testNoCamera(t *testing.T, m *Machine) {
 	if err := w.UntilSaid(ctx, capture.ErrBusy.Error()); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(w.So().Stderr)
+	t.Log(w.Said().Stderr)
 	if err := holder.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -223,30 +221,6 @@ func testNoCamera(t *testing.T, m *Machine) {
 		t.Errorf("after the other program let go: %+v", s)
 	}
 	w.stop(t)
-}
-
-// testDevices tries the owner's tool on both cameras.
-func testDevices(t *testing.T, m *Machine, paths []string) {
-	player := m.play(t, "1280x720", "20", paths)
-	list := m.must(t, "sealcam", "devices")
-	for _, want := range []string{"/dev/video0 ", "YUYV", "NV12", "/dev/video10 ", "MJPG", "1280x720"} {
-		if !strings.Contains(list, want) {
-			t.Errorf("the list lacks %s", want)
-		}
-	}
-	if one := m.must(t, "sealcam", "devices", "--device", "/dev/video0"); !strings.Contains(one, "brightness") {
-		t.Errorf("no controls of vivid:\n%s", one)
-	}
-	for _, args := range [][]string{
-		{"--device", "/dev/video0", "--size", "1280x720", "--pixel", "yuyv", "--frames", "3"},
-		{"--device", "/dev/video10", "--frames", "5"},
-	} {
-		out := m.must(t, append([]string{"sealcam", "devices"}, args...)...)
-		if !strings.Contains(out, `"width":1280`) || strings.Count(out, `"seq":`) < 3 {
-			t.Errorf("%v:\n%s", args, out)
-		}
-	}
-	player.stop(t)
 }
 
 // stop ends a process of the lab's own.

@@ -71,7 +71,7 @@ func (h *home) adopt(ctx context.Context, m *Machine, config, name string) (seal
 	if err != nil {
 		return "", err
 	}
-	hello, err := seal.OpenHello([]byte(request))
+	hello, err := identity.ParseRequest([]byte(request))
 	if err != nil {
 		return "", err
 	}

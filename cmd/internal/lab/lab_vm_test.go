@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -69,46 +70,21 @@ func (m *Machine) must(t *testing.T, args ...string) string {
 
 func TestBoard(t *testing.T) {
 	arches(t, func(t *testing.T, arch Arch) {
-		ctx := limit(t, 4*time.Minute)
+		ctx := limit(t, 5*time.Minute)
 		disk := filepath.Join(t.TempDir(), "disk")
 		if err := NewDisk(ctx, disk, 64<<20); err != nil {
 			t.Fatal(err)
 		}
-		g := Guest{
+		m := boot(t, Guest{
 			Arch: arch, Net: true, Disk: disk, Clock: time.Unix(10, 0),
 			Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"},
-		}
-		m := boot(t, g)
-
+		})
 		t.Run("has a clock of 1970", func(t *testing.T) {
 			if got := m.must(t, "date", "-u", "+%Y"); got != "1970\n" {
 				t.Errorf("year %q", got)
 			}
 		})
-		t.Run("tells exit codes and both outputs", func(t *testing.T) {
-			r, err := m.Run(ctx, "sh", "-c", "echo out; echo err >&2; exit 7")
-			if err != nil || r != (Result{"out\n", "err\n", 7}) {
-				t.Errorf("got %+v, %v", r, err)
-			}
-			if _, err := m.Run(ctx, "no-such-command"); err == nil {
-				t.Error("a command that does not exist was started")
-			}
-		})
-		t.Run("signals a command", func(t *testing.T) {
-			p, err := m.Start(nil, "sh", "-c", "trap 'echo bye; exit 3' TERM; echo hi; while :; do sleep 0.1; done")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := p.UntilSaid(ctx, "hi"); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Signal(15); err != nil {
-				t.Fatal(err)
-			}
-			if r, err := p.Wait(ctx); err != nil || r.Exit != 3 || r.Stdout != "hi\nbye\n" {
-				t.Errorf("got %+v, %v", r, err)
-			}
-		})
+		t.Run("runs commands", func(t *testing.T) { testCommands(ctx, t, m) })
 		t.Run("has devices", func(t *testing.T) {
 			for _, dev := range []string{"/dev/video0", "/dev/video10", "/dev/gpiochip0"} {
 				m.must(t, "test", "-c", dev)
@@ -116,32 +92,11 @@ func TestBoard(t *testing.T) {
 			if out := m.must(t, "guest", "controls", "/dev/video0"); !strings.Contains(out, "brightness=") || !strings.Contains(out, "disconnect\n") {
 				t.Errorf("controls of vivid:\n%s", out)
 			}
-		})
-		t.Run("degrades its network", func(t *testing.T) {
-			m.must(t, "guest", "netem", "eth0", "delay=300ms")
-			out := m.must(t, "ping", "-c", "2", Host)
-			found := regexp.MustCompile(`time=([0-9.]+) ms`).FindStringSubmatch(out)
-			if found == nil {
-				t.Fatalf("ping says nothing of time:\n%s", out)
-			}
-			if ms, err := strconv.ParseFloat(found[1], 64); err != nil || ms < 300 {
-				t.Errorf("a ping takes %s ms with 300 ms delay", found[1])
-			}
-			m.must(t, "guest", "netem", "eth0", "loss=100%")
-			if r, err := m.Run(ctx, "ping", "-c", "1", "-W", "1", Host); err != nil || r.Exit == 0 {
-				t.Errorf("ping at 100%% loss: %+v, %v", r, err)
-			}
-			m.must(t, "guest", "netem", "eth0")
-			m.must(t, "ping", "-c", "1", Host)
-		})
-		t.Run("feels its button", func(t *testing.T) {
 			if _, err := m.Monitor("system_powerdown"); err != nil {
-				t.Error(err)
-			}
-			if _, err := m.Monitor("no_such_command"); err != nil {
-				t.Error(err)
+				t.Errorf("its button: %v", err)
 			}
 		})
+		t.Run("degrades its network", func(t *testing.T) { testNetem(ctx, t, m) })
 		t.Run("keeps its disk over a power cut", func(t *testing.T) {
 			if err := m.WriteFile(ctx, "/data/a/kept", []byte("kept"), 0o600); err != nil {
 				t.Fatal(err)
@@ -163,4 +118,46 @@ func TestBoard(t *testing.T) {
 			t.Errorf("the guest left %s behind", m.dir)
 		}
 	})
+}
+
+func testCommands(ctx context.Context, t *testing.T, m *Machine) {
+	r, err := m.Run(ctx, "sh", "-c", "echo out; echo err >&2; exit 7")
+	if err != nil || r != (Result{"out\n", "err\n", 7}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := m.Run(ctx, "no-such-command"); err == nil {
+		t.Error("a command that does not exist was started")
+	}
+	p, err := m.Start(nil, "sh", "-c", "trap 'echo bye; exit 3' TERM; echo hi; while :; do sleep 0.1; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.UntilSaid(ctx, "hi"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := p.Wait(ctx); err != nil || r.Exit != 3 || r.Stdout != "hi\nbye\n" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// testNetem delays and loses what leaves the guest, and heals it.
+func testNetem(ctx context.Context, t *testing.T, m *Machine) {
+	m.must(t, "guest", "netem", "eth0", "delay=300ms")
+	out := m.must(t, "ping", "-c", "2", Host)
+	found := regexp.MustCompile(`time=([0-9.]+) ms`).FindStringSubmatch(out)
+	if found == nil {
+		t.Fatalf("ping says nothing of time:\n%s", out)
+	}
+	if ms, err := strconv.ParseFloat(found[1], 64); err != nil || ms < 300 {
+		t.Errorf("a ping takes %s ms with 300 ms delay", found[1])
+	}
+	m.must(t, "guest", "netem", "eth0", "loss=100%")
+	if r, err := m.Run(ctx, "ping", "-c", "1", "-W", "1", Host); err != nil || r.Exit == 0 {
+		t.Errorf("ping at 100%% loss: %+v, %v", r, err)
+	}
+	m.must(t, "guest", "netem", "eth0")
+	m.must(t, "ping", "-c", "1", Host)
 }

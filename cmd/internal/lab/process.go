@@ -66,8 +66,8 @@ func (p *Process) notify() {
 	p.changed = make(chan struct{})
 }
 
-// So returns what the command said so far.
-func (p *Process) So() Result {
+// Said returns what the command said so far.
+func (p *Process) Said() Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Result{Stdout: p.out.String(), Stderr: p.errs.String(), Exit: p.exit}
@@ -80,7 +80,7 @@ func (p *Process) Until(ctx context.Context, ok func(Result) bool) error {
 		p.mu.Lock()
 		changed, done, err := p.changed, p.done, p.err
 		p.mu.Unlock()
-		r := p.So()
+		r := p.Said()
 		switch {
 		case ok(r):
 			return nil
@@ -119,12 +119,12 @@ func (p *Process) Wait(ctx context.Context) (Result, error) {
 			if err != nil {
 				err = fmt.Errorf("%v: %w", p.args, err)
 			}
-			return p.So(), err
+			return p.Said(), err
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return p.So(), fmt.Errorf("%v: %w", p.args, ctx.Err())
+			return p.Said(), fmt.Errorf("%v: %w", p.args, ctx.Err())
 		}
 	}
 }
