@@ -31,9 +31,11 @@ type OpenerConfig struct {
 	Household HouseholdID
 	Roster    *Roster // from OpenRoster, of that household
 	Key       *ViewerKey
-	Now       func() time.Time
-	State     []byte    // of Opener.State, or nil for a viewer that has seen nothing
-	Rand      io.Reader // nil for crypto/rand
+	// Now is the viewer's clock. time.Now has a monotonic part, which keeps a
+	// question from living longer when the clock is set back.
+	Now   func() time.Time
+	State []byte    // of Opener.State, or nil for a viewer that has seen nothing
+	Rand  io.Reader // nil for crypto/rand
 }
 
 // Opener opens what the cameras of one household seal, for one viewer, and

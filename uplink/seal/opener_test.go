@@ -321,6 +321,28 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestWillsBound: the memory of wills is bounded, and the newest are in it.
+func TestWillsBound(t *testing.T) {
+	h := newHome(t)
+	o, s := h.opener(t), h.sealer(t)
+	var last []byte
+	for i := range maxWills + 4 {
+		m := Meta{Stream: Will, Seq: uint64(i), Kind: KindStatus, Clock: ClockNone}
+		sealed, err := s.Seal(m, nil)
+		must(t, err)
+		_, err = o.Open(h.cameraID, sealed.Bytes)
+		must(t, err)
+		last = sealed.Bytes
+	}
+	if n := len(o.cameras[h.cameraID].wills); n != maxWills {
+		t.Errorf("%d wills remembered", n)
+	}
+	o, err := h.restarted(t, o, h.roster)
+	must(t, err)
+	_, err = o.Open(h.cameraID, last)
+	wantRefusal(t, err, Replayed, h.cameraID)
+}
+
 // TestStateBound: the largest state there can be is accepted.
 func TestStateBound(t *testing.T) {
 	h := newHome(t)
