@@ -24,6 +24,7 @@ class App {
   failure = '';
   server = { up: false, why: '', since: 0 };
   broker = { up: true, why: '', since: 0 };
+  caughtUp = false; // what had come before is opened
   #drawn = false;
 
   constructor() {
@@ -54,6 +55,7 @@ class App {
     const o = this.opener;
     o.on('kept', () => history.replaceState(null, '', location.pathname));
     o.on('ready', () => { this.ready = true; this.tick(); });
+    o.on('caughtup', () => { this.caughtUp = true; this.soon(); });
     o.on('failed', ({ text }) => { this.failure = text; this.tick(); });
     o.on('nokey', () => { this.keyed = false; this.tick(); });
     o.on('forgotten', () => location.reload());
@@ -184,6 +186,8 @@ class App {
     setIcon(byId('now').firstElementChild, h.icon);
     setText(byId('now-title'), h.title);
     setText(byId('now-text'), h.text);
+    // Without a key, or before the opener is there, nothing is known of the past.
+    document.body.classList.toggle('blind', !this.ready || !this.keyed || this.failure !== '');
     document.title = `${h.title} · sealcam`;
     const link = byId('link');
     link.hidden = !h.banner;
@@ -205,7 +209,7 @@ class App {
     const now = Date.now(), only = this.filter.camera;
     this.drawnAt = now;
     this.rails.show(this.model.days(now, only), now);
-    this.list.show(this.model.rows(only), now, this.tiles.size > 1 && !only);
+    this.list.show(this.model.rows(only), now, this.tiles.size > 1 && !only, this.caughtUp);
   }
 
   // neighbour returns the event before or after e as the list shows them, or null.

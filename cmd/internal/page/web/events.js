@@ -21,7 +21,7 @@ export class EventList {
   }
 
   // show draws rows (Model.rows): only lines that changed are touched.
-  show(rows, now, several) {
+  show(rows, now, several, caughtUp = true) {
     this.rows = rows;
     const visible = rows.slice(0, this.limit), keep = new Set(), order = [];
     let last = null;
@@ -32,7 +32,7 @@ export class EventList {
       order.push(this.#card(row, several, keep));
     }
     if (rows.length > visible.length) order.push(this.#more(rows.length - visible.length, keep));
-    if (!rows.length) order.push(this.#empty(keep));
+    if (!rows.length) order.push(this.#empty(keep, caughtUp));
     for (const [key, card] of this.cards) {
       if (keep.has(key)) continue;
       this.sight.unobserve(card.root);
@@ -112,8 +112,10 @@ export class EventList {
     return card.root;
   }
 
-  #empty(keep) {
-    return this.#kept('empty', keep, () => ({ root: el('p', { class: 'nothing' }, 'Nothing has happened yet. Events appear here as soon as a camera has sealed them.') })).root;
+  #empty(keep, caughtUp) {
+    const card = this.#kept('empty', keep, () => ({ root: el('p', { class: 'nothing' }) }));
+    setText(card.root, caughtUp ? 'Nothing has happened yet. Events appear here as soon as a camera has sealed them.' : 'Checking what has come…');
+    return card.root;
   }
 
   #card(row, several, keep) {

@@ -8,12 +8,15 @@ export class Queue {
   #live = new Map(); // camera: record
   #rest = [];
   #each;
+  #idle;
   #running = false;
   #started = false;
   #pause = new MessageChannel();
 
-  constructor(each) {
+  // each opens one record; idle is called whenever none waits any more.
+  constructor(each, idle = () => {}) {
     this.#each = each;
+    this.#idle = idle;
     this.#pause.port1.onmessage = () => this.#turn();
   }
 
@@ -46,6 +49,7 @@ export class Queue {
     try {
       if (next) this.#each(next);
     } finally {
+      if (!this.waiting) this.#idle();
       this.#wake();
     }
   }

@@ -1,7 +1,7 @@
 // The worker that holds the key. It reads the feed, opens every sealed message
 // with the Go opener, and tells the page verdicts:
 //
-//   ready | failed {text} | nokey | kept | forgotten
+//   ready | caughtup | failed {text} | nokey | kept | forgotten
 //   household {id, name, version, cameras, viewers}
 //   verified {camera, meta, media, proof, fresh, late, hash, received, history}
 //   refused {camera, kind, reason, person, detail, alarm, received, history}
@@ -17,9 +17,10 @@ import { Store } from './store.js';
 const tell = (type, detail = {}, transfer = []) => postMessage({ ...detail, type }, transfer);
 
 class Worker {
-  queue = new Queue((r) => this.open(r));
+  queue = new Queue((r) => this.open(r), () => this.caughtUp());
   cameras = new Map(); // id: 'yours' or 'revoked'
   entry = null; // of the store
+  told = new Map(); // camera: its gaps as the page knows them
   owes = new Map(); // camera: when its receipt is due
   holes = new Map(); // camera/first/last: {tries, next}
   dirty = false;
@@ -72,11 +73,18 @@ class Worker {
         this.household();
         tell('ready');
         this.queue.start();
+        setTimeout(() => this.queue.waiting || this.caughtUp(), 1500); // nothing had come
         return;
       }
       if (out.verdict === 'refused') failure = `The household's list was refused: ${out.detail}`;
     }
     if (failure) throw new Error(failure);
+  }
+
+  // caughtUp is called when everything that had come is opened.
+  caughtUp() {
+    if (!this.told.has('caughtup')) tell('caughtup');
+    this.told.set('caughtup', true);
   }
 
   household() {
@@ -143,7 +151,6 @@ class Worker {
 
   gaps(camera) {
     const gaps = sealcam.gaps(camera), sign = JSON.stringify(gaps);
-    this.told ??= new Map();
     if (this.told.get(camera) === sign) return;
     this.told.set(camera, sign);
     tell('gaps', { camera, gaps });
