@@ -153,7 +153,7 @@ func scaled(fsys fs.FS, raw, offset, scale string) (float64, error) {
 }
 
 func checked(v float64, err error) (float64, error) {
-	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+	if err == nil && !(math.Abs(v) < 1e9) { // nor is it a number, perhaps
 		err = fmt.Errorf("light sensor reads %v", v)
 	}
 	if err != nil {

@@ -121,6 +121,12 @@ func Replay(trace io.Reader, visit func(Replayed) error) (Config, error) {
 		if steps += n; steps > maxTraceSteps {
 			return c.cfg, fmt.Errorf("line %d: more than %d steps", step.Line, maxTraceSteps)
 		}
+		if l.Config != nil {
+			if err := l.Config.Validate(); err != nil {
+				return c.cfg, fmt.Errorf("line %d: %w", step.Line, err)
+			}
+			c.cfg = l.Config.withDefaults()
+		}
 		if l.DT != nil {
 			pace = *l.DT * time.Millisecond
 		}

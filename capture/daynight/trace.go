@@ -12,7 +12,7 @@ import (
 // configuration and everything that the controller remembered; every other line
 // one Step: of the Input what changed since the line before, and of the Action
 // what changed. {"n":37} stands for 37 more Steps like the last, at the same
-// pace. So an hour of night is a few hundred bytes, and a person can read it.
+// pace. A step takes some 35 bytes, one in which nothing changed none.
 
 // traceVersion is the number in the first line.
 const traceVersion = 1
@@ -25,20 +25,21 @@ type traceHead struct {
 
 // traceLine is one Step. Pointers tell "as before" from zero.
 type traceLine struct {
-	N     int            `json:"n,omitempty"`     // repetitions; nothing else is set then
-	DT    *time.Duration `json:"dt,omitempty"`    // ms since the Step before; as before when left out
-	Clock *int           `json:"clock,omitempty"` // minutes after midnight, -1 not set
-	Mean  *float64       `json:"mean,omitempty"`
-	Level *float64       `json:"level,omitempty"`
-	Low   *float64       `json:"low,omitempty"`
-	Mid   *float64       `json:"mid,omitempty"`
-	High  *float64       `json:"high,omitempty"`
-	Glare *float64       `json:"glare,omitempty"`
-	Exp   *float64       `json:"exp,omitempty"` // µs
-	Gain  *float64       `json:"gain,omitempty"`
-	Amb   *float64       `json:"ambient,omitempty"` // -1: did not answer
-	Power *float64       `json:"power,omitempty"`   // of the lamp, as applied
-	Fresh bool           `json:"fresh,omitempty"`   // this Step only
+	N      int            `json:"n,omitempty"`     // repetitions; nothing else is set then
+	DT     *time.Duration `json:"dt,omitempty"`    // ms since the Step before; as before when left out
+	Clock  *int           `json:"clock,omitempty"` // minutes after midnight, -1 not set
+	Mean   *float64       `json:"mean,omitempty"`
+	Level  *float64       `json:"level,omitempty"`
+	Low    *float64       `json:"low,omitempty"`
+	Mid    *float64       `json:"mid,omitempty"`
+	High   *float64       `json:"high,omitempty"`
+	Glare  *float64       `json:"glare,omitempty"`
+	Exp    *float64       `json:"exp,omitempty"` // µs
+	Gain   *float64       `json:"gain,omitempty"`
+	Amb    *float64       `json:"ambient,omitempty"` // -1: did not answer
+	Power  *float64       `json:"power,omitempty"`   // of the lamp, as applied
+	Fresh  bool           `json:"fresh,omitempty"`   // this Step only
+	Config *Config        `json:"config,omitempty"`  // someone changed the mode before this Step
 
 	Light  *string  `json:"light,omitempty"`
 	Lamp   *float64 `json:"lamp,omitempty"`
@@ -58,6 +59,7 @@ type Recorder struct {
 	buf     *bufio.Writer
 	written int64
 	head    bool // the first line is written
+	cfg     Config
 	last    Input
 	pace    time.Duration
 	act     Action
@@ -65,7 +67,7 @@ type Recorder struct {
 	err     error
 }
 
-// DefaultTraceSize holds some days and nights.
+// DefaultTraceSize holds more than a day and its night.
 const DefaultTraceSize = 4 << 20
 
 // Step lets c take a Step and writes it down. Trouble with writing is no
@@ -77,7 +79,7 @@ func (r *Recorder) Step(c *Controller, in Input) Action {
 	}
 	act := c.Step(in)
 	if r.err == nil {
-		r.step(in, act)
+		r.step(c.cfg, in, act)
 	}
 	return act
 }
@@ -129,11 +131,15 @@ func (r *Recorder) begin(c *Controller) {
 	r.buf = bufio.NewWriter(r.out)
 	r.written, r.head, r.repeats = 0, true, 0
 	r.last, r.act, r.pace = Input{At: c.s.At}, Action{}, -1
+	r.cfg = c.cfg
 	r.line(traceHead{traceVersion, c.cfg, c.s})
 }
 
-func (r *Recorder) step(in Input, act Action) {
+func (r *Recorder) step(cfg Config, in Input, act Action) {
 	l, changed := difference(r.last, in, r.pace)
+	if cfg != r.cfg {
+		r.cfg, l.Config, changed = cfg, &cfg, true
+	}
 	decided := act.difference(r.act, &l)
 	r.pace, r.last, r.act = in.At-r.last.At, in, act
 	if !changed && !decided && r.written > 0 {
