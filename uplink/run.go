@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/mqtt"
@@ -28,21 +29,18 @@ func (u *Uplink) Run(ctx context.Context) error {
 		began := u.config.Mono()
 		err := u.session(ctx)
 		u.spool.Return()
+		u.disconnected(err)
 		if ctx.Err() != nil {
-			return nil
-		}
-		text := err.Error()
-		u.connected(false, text)
-		if text != told { // each trouble is told once
-			told = text
-			attrs := []any{"err", err}
-			if h, ok := err.(interface{ Hint() string }); ok && h.Hint() != "" {
-				attrs = append(attrs, "hint", h.Hint())
-			}
-			u.log.Warn("not connected; pictures wait in the spool", attrs...)
+			break
 		}
 		if u.config.Mono()-began >= steady {
 			pause, told = firstPause, ""
+		}
+		if key := trouble(err); key != told { // each trouble is told once
+			told = key
+			u.log.Warn("not connected; pictures wait in the spool", "err", err, "hint", hint(err))
+		} else {
+			u.log.Debug("still not connected", "err", err)
 		}
 		select {
 		case <-time.After(jitter(pause)):
@@ -53,13 +51,67 @@ func (u *Uplink) Run(ctx context.Context) error {
 	return nil
 }
 
-func (u *Uplink) connected(yes bool, why string) {
+// trouble names what is wrong. It is the same for the same trouble, whatever
+// port numbers and times the error tells.
+func trouble(err error) string {
+	var e *mqtt.Error
+	if errors.As(err, &e) {
+		return e.Reason.Error() + e.Hint()
+	}
+	return err.Error()
+}
+
+// hint returns what a person can do about err, "" if it does not say.
+func hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+func (u *Uplink) connected() {
+	u.log.Info("connected", "broker", u.config.Broker)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.counters.Connected, u.counters.LastError = yes, why
-	if yes {
-		u.counters.Connects++
+	u.counters.Connected, u.counters.LastError = true, ""
+	u.counters.Connects++
+}
+
+func (u *Uplink) disconnected(why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.counters.Connected, u.counters.LastError = false, why.Error()
+}
+
+// maxStrikes is how many connections in a row may end before the broker has
+// acknowledged the same message.
+const maxStrikes = 5
+
+// suspect is the message that the last connections ended on.
+type suspect struct {
+	seq     uint64
+	strikes int
+}
+
+// blame is told what the broker should have acknowledged next when a
+// connection was lost. Brokers end connections on messages that are too large
+// for them, and every later message would wait behind that one for ever. It is
+// passed over then: a viewer that misses it can ask for it.
+func (s *session) blame() {
+	if len(s.flying) == 0 || s.flying[0].seq == 0 {
+		return
 	}
+	f := s.flying[0]
+	if s.suspect.seq != f.seq {
+		s.suspect = suspect{seq: f.seq}
+	}
+	if s.suspect.strikes++; s.suspect.strikes < maxStrikes {
+		return
+	}
+	s.spool.Ack(f.seq)
+	s.log.Error("message passed over: the connection ends each time before the broker acknowledges it",
+		"seq", f.seq, "bytes", f.size, "hint", "raise the broker's limit for the size of a message")
 }
 
 // dial connects, with a will that is sealed like every message.
@@ -77,24 +129,6 @@ func (u *Uplink) dial(ctx context.Context) (Conn, error) {
 		URL: u.config.Broker, TLS: conf, ClientID: string(u.id), Will: will, Log: u.log,
 		MaxIncoming: seal.MaxRoster + 1024,
 	})
-}
-
-// tlsTime is the time by which the broker's certificate is judged. A camera
-// whose clock was lost must still be able to connect: it takes the last time
-// that was believed, or, on its first day, the day on which its own certificate
-// begins.
-func (u *Uplink) tlsTime() time.Time {
-	now := u.config.Now()
-	if u.clock() != seal.ClockNone {
-		return now
-	}
-	floor := time.Unix(u.spool.Clock(), 0)
-	if conf, err := u.config.Camera.TLS(); err == nil && len(conf.Certificates) > 0 && conf.Certificates[0].Leaf != nil {
-		if begins := conf.Certificates[0].Leaf.NotBefore; begins.After(floor) {
-			floor = begins.Add(24 * time.Hour)
-		}
-	}
-	return floor
 }
 
 // will returns what the broker publishes when this connection ends without a

@@ -39,10 +39,10 @@ const statusMedia = "application/json"
 func (u *Uplink) Send(p encode.Picture) error {
 	class, group := spool.Snapshot, uint64(0)
 	if p.Kind == encode.ClipPart {
-		class, group = spool.Clip, p.Event
+		// Events are counted per boot.
+		class, group = spool.Clip, u.spool.Boot()<<32|p.Event&(1<<32-1)
 	}
-	_, err := u.durable(u.pictureMeta(p), p.Data, class, group)
-	return err
+	return u.durable(u.pictureMeta(p), p.Data, class, group)
 }
 
 // Live seals p as the newest live picture. It replaces one that has not been
@@ -66,10 +66,11 @@ func (u *Uplink) Live(p encode.Picture) error {
 	}
 	u.liveSeq = m.Seq
 	u.count(s)
+	now := u.config.Mono() // Picture.Mono may be of a film
 	if len(p.Nonce) > 0 && len(u.answers) < maxRequests {
-		u.answers = append(u.answers, s.Bytes)
+		u.answers = append(u.answers, fleeting{s.Bytes, now + seal.NonceLife})
 	} else {
-		u.live = s.Bytes
+		u.live = &fleeting{s.Bytes, now + u.config.LiveFor}
 	}
 	u.signal()
 	return nil
@@ -78,6 +79,13 @@ func (u *Uplink) Live(p encode.Picture) error {
 // Status seals and stores what the camera says about itself; the part about the
 // uplink is filled in.
 func (u *Uplink) Status(s Status) error {
+	u.mu.Lock()
+	u.status = &s
+	u.mu.Unlock()
+	return u.sendStatus(s)
+}
+
+func (u *Uplink) sendStatus(s Status) error {
 	st := u.Stats()
 	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Connects: st.Connects, SpoolUsed: st.Bytes}
 	s.Firmware = u.config.Firmware
@@ -86,36 +94,54 @@ func (u *Uplink) Status(s Status) error {
 		return err
 	}
 	m := u.meta()
-	m.Stream, m.Kind, m.Media, m.Light = seal.Durable, seal.KindStatus, statusMedia, s.Light
-	_, err = u.durable(m, text, spool.Status, 0)
+	m.Kind, m.Media, m.Light = seal.KindStatus, statusMedia, s.Light
+	return u.durable(m, text, spool.Status, groupStatus)
+}
+
+// Groups of messages of class spool.Status.
+const (
+	groupStatus     = 0
+	groupConfession = 1
+)
+
+// manyLost is how many ranges are lost before they are confessed at once,
+// connected or not: the spool can remember a bounded number.
+const manyLost = seal.MaxGaps / 2
+
+// durable seals m as the next of the durable stream and stores it. When much
+// was lost, it confesses.
+func (u *Uplink) durable(m seal.Meta, media []byte, class spool.Class, group uint64) error {
+	err := u.keep(m, media, class, group)
+	if err == nil && len(u.spool.Lost(manyLost)) == manyLost && m.Kind != seal.KindGap {
+		if err := u.confess(nil); err != nil {
+			u.log.Debug("what was lost is not confessed yet", "err", err)
+		}
+	}
 	return err
 }
 
-// durable seals m as the next of the durable stream and stores it.
-func (u *Uplink) durable(m seal.Meta, media []byte, class spool.Class, group uint64) (seal.Sealed, error) {
+// keep is durable without the confession.
+func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.sealer == nil {
-		return seal.Sealed{}, ErrRevoked
+		return ErrRevoked
 	}
 	next, err := u.spool.Next()
 	if err != nil {
-		return seal.Sealed{}, err
+		return err
 	}
 	m.Stream, m.Seq, m.Prev = seal.Durable, next.Seq, next.Prev
 	s, err := u.sealer.Seal(m, media)
 	if err != nil {
-		return seal.Sealed{}, err
+		return err
 	}
 	if err := u.spool.Put(spool.Message{Seq: s.Seq, Hash: s.Hash, Class: class, Group: group, Bytes: s.Bytes}); err != nil {
-		return seal.Sealed{}, err
-	}
-	if m.Clock != seal.ClockNone {
-		u.spool.SetClock(m.Taken.Unix())
+		return err
 	}
 	u.count(s)
 	u.signal()
-	return s, nil
+	return nil
 }
 
 // confess tells viewers, in a sealed record, what will never come.
@@ -135,7 +161,7 @@ func (u *Uplink) confess(gone spool.Ranges) error {
 	for _, r := range lost {
 		m.Lost = append(m.Lost, seal.Range{First: r.First, Last: r.Last})
 	}
-	if _, err := u.durable(m, nil, spool.Status, 0); err != nil {
+	if err := u.durable(m, nil, spool.Status, groupConfession); err != nil {
 		return fmt.Errorf("confess what was lost: %w", err)
 	}
 	u.spool.Confessed(lost)
@@ -147,18 +173,10 @@ func (u *Uplink) count(s seal.Sealed) {
 	u.counters.SealedBytes += uint64(len(s.Bytes))
 }
 
-// meta returns what is said about every message: when, and how sure of it.
-func (u *Uplink) meta() seal.Meta {
-	m := seal.Meta{Mono: u.config.Mono(), Clock: u.clock()}
-	if m.Clock != seal.ClockNone {
-		m.Taken = u.config.Now()
-	}
-	return m
-}
-
+// pictureMeta returns what is said about p.
 func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 	m := u.meta()
-	if m.Clock != seal.ClockNone {
+	if m.Clock != seal.ClockNone && !p.Taken.IsZero() {
 		m.Taken = p.Taken
 	}
 	m.Mono, m.Kind, m.Media, m.Cause = p.Mono, p.Kind.String(), p.Media, p.Cause.String()
@@ -168,25 +186,4 @@ func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 	m.Event, m.Part, m.Last, m.Nonce = p.Event, p.Part, p.Last, p.Nonce
 	m.Width, m.Height = p.Width, p.Height
 	return m
-}
-
-// before2024 is before this program was written: a clock that says so was never
-// set.
-var before2024 = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// clockSlack is how far a believed clock may be behind one that was believed
-// before: a correction, and no lost clock.
-const clockSlack = 26 * time.Hour
-
-// clock says how good the wall clock is. The last time that was believed, kept
-// over reboots, is a floor: a clock that is far behind it has been lost.
-func (u *Uplink) clock() string {
-	now := u.config.Now()
-	if now.Before(before2024) || now.Before(time.Unix(u.spool.Clock(), 0).Add(-clockSlack)) {
-		return seal.ClockNone
-	}
-	if u.config.Clock != nil {
-		return u.config.Clock()
-	}
-	return seal.ClockRTC
 }

@@ -3,40 +3,58 @@ package uplink
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/internal/spool"
 	"github.com/sealcam/sealcam/uplink/mqtt"
-	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// window is how many messages may be on their way to the broker without an
-// acknowledgement.
-const window = 8
+// What may be on its way to the broker without an acknowledgement.
+const (
+	window      = 8       // messages
+	windowBytes = 4 << 20 // bytes; one message may always be
+)
+
+const (
+	// ackTime is how long a broker that answers pings may leave the oldest
+	// message unacknowledged.
+	ackTime = 5 * time.Minute
+	// tidyPause is between two rounds of bringing names in the spool up to date.
+	tidyPause = 20 * time.Millisecond
+	// confessPause is between two confessions of one connection.
+	confessPause = time.Minute
+)
+
+var errNoAck = errors.New("the broker answers and acknowledges nothing")
 
 // flight is a message that the broker has not acknowledged yet.
 type flight struct {
 	token mqtt.Token
-	seq   uint64 // of a durable message; 0 for live
+	seq   uint64 // of a durable message; 0 for others
+	size  int    // bytes
+	live  bool
 }
 
 // session is one connection.
 type session struct {
 	*Uplink
-	conn   Conn
-	flying []flight // in the order in which they were published
-	liveUp bool     // a live picture is among them
+	conn      Conn
+	flying    []flight // in the order in which they were published
+	bytes     int      // of flying
+	lives     int      // live pictures in flying
+	unread    bool     // a stored message could not be read, and it was said
+	confessed time.Duration
 }
 
 // session connects and works until the connection or ctx ends. Its error says
-// why, and is never nil unless ctx has ended.
+// why, and is never nil.
 func (u *Uplink) session(ctx context.Context) error {
 	conn, err := u.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	// First what viewers have to say: a roster decides to whom is sealed.
 	if err := conn.Subscribe(ctx, u.topic("roster"), u.topic("cmd")); err != nil {
 		return err
 	}
@@ -44,29 +62,47 @@ func (u *Uplink) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	u.connected(true, "")
-	u.log.Info("connected", "broker", u.config.Broker)
-	s := &session{Uplink: u, conn: conn}
-	s.flying = append(s.flying, flight{token: conn.Publish(ctx, hello)})
+	u.greet()
+	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono()}
+	s.publish(ctx, hello, flight{})
+	err = s.loop(ctx)
+	if ctx.Err() == nil {
+		s.blame()
+	}
+	return err
+}
+
+// greet notes that there is a connection, and says again what was said last:
+// the broker may have published the will meanwhile, and viewers may have missed
+// what is lost.
+func (u *Uplink) greet() {
+	u.connected()
+	u.mu.Lock()
+	status, again := u.status, u.counters.Connects > 1
+	u.mu.Unlock()
+	if status != nil && again {
+		if err := u.sendStatus(*status); err != nil {
+			u.log.Warn("status not stored", "err", err)
+		}
+	}
 	if err := u.confess(nil); err != nil {
 		u.log.Warn("not stored", "err", err)
 	}
-	return s.loop(ctx)
 }
 
 // loop publishes what waits and takes what comes.
 func (s *session) loop(ctx context.Context) error {
+	patience := time.NewTimer(ackTime)
+	defer patience.Stop()
 	for {
-		if err := s.pump(ctx); err != nil {
-			return err
-		}
+		s.pump(ctx)
 		var first <-chan struct{} // the oldest is acknowledged
 		if len(s.flying) > 0 {
 			first = s.flying[0].token.Done()
 		}
-		wake := s.wake
-		if len(s.flying) >= window {
-			wake = nil // nothing more can be published now
+		var more <-chan time.Time
+		if s.spool.Tidy() {
+			more = time.After(tidyPause)
 		}
 		select {
 		case <-ctx.Done():
@@ -77,172 +113,133 @@ func (s *session) loop(ctx context.Context) error {
 			s.take(m)
 		case <-first:
 			if err := s.acknowledged(); err != nil {
-				return err
+				return s.ending(ctx, err)
 			}
-		case <-wake:
+			patience.Reset(ackTime)
+		case <-patience.C:
+			if len(s.flying) > 0 {
+				return errNoAck
+			}
+			patience.Reset(ackTime)
+		case <-s.wake:
+		case <-more:
 		}
 	}
 }
 
-// acknowledged takes note of what the broker has, oldest first.
+// ending returns why the connection ends on which a message failed with err. The
+// connection knows better than the message, a moment later.
+func (s *session) ending(ctx context.Context, err error) error {
+	select {
+	case <-s.conn.Done():
+		return s.conn.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+		return err
+	}
+}
+
+// acknowledged takes note that the broker has the oldest message.
 func (s *session) acknowledged() error {
 	f := s.flying[0]
-	s.flying = s.flying[1:]
 	if err := f.token.Err(); err != nil {
 		return err
+	}
+	s.flying = s.flying[1:]
+	s.bytes -= f.size
+	if f.live {
+		s.lives--
 	}
 	s.mu.Lock()
 	s.counters.Published++
 	s.mu.Unlock()
-	if f.seq == 0 {
-		s.liveUp = false
-		return nil
+	if f.seq != 0 {
+		s.spool.Ack(f.seq)
 	}
-	s.spool.Ack(f.seq)
 	return nil
+}
+
+func (s *session) publish(ctx context.Context, m mqtt.Message, f flight) {
+	f.token, f.size = s.conn.Publish(ctx, m), len(m.Payload)
+	s.flying = append(s.flying, f)
+	s.bytes += f.size
+	if f.live {
+		s.lives++
+	}
 }
 
 // pump publishes until the window is full or nothing waits. Answers come first,
 // because somebody waits for them; at most one live picture is on its way at a
 // time, so that a slow link carries events beside it.
-func (s *session) pump(ctx context.Context) error {
-	for len(s.flying) < window {
-		if m, ok := s.nextLive(); ok {
-			s.flying = append(s.flying, flight{token: s.conn.Publish(ctx, m)})
+func (s *session) pump(ctx context.Context) {
+	for len(s.flying) < window && s.bytes < windowBytes && ctx.Err() == nil {
+		if b := s.nextLive(); b != nil {
+			s.publish(ctx, mqtt.Message{Topic: s.topic("live"), Payload: b, QoS: 1, Retained: true}, flight{live: true})
 			continue
 		}
 		o, ok, err := s.spool.Offer()
 		if err != nil {
-			s.log.Warn("a stored message cannot be read now", "err", err)
+			if !s.unread {
+				s.log.Warn("a stored message cannot be read now", "err", err)
+			}
+			s.unread = true
 			continue
 		}
 		if !ok {
-			return nil
+			s.confessAgain()
+			return
 		}
-		m := mqtt.Message{Topic: s.topic("media"), Payload: o.Bytes, QoS: 1}
-		if o.Class == spool.Status {
-			m.Topic = s.topic("status")
-			m.Retained = s.newestStatus(o.Seq)
+		s.publish(ctx, s.address(o), flight{seq: o.Seq})
+	}
+}
+
+// address says where a stored message goes. Only the newest status is retained:
+// one that is resent must not replace it.
+func (s *session) address(o spool.Offer) mqtt.Message {
+	m := mqtt.Message{Topic: s.topic("media"), Payload: o.Bytes, QoS: 1}
+	if o.Class == spool.Status && o.Group == groupStatus {
+		m.Topic = s.topic("status")
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if o.Seq >= s.statusHead {
+			m.Retained, s.statusHead = true, o.Seq
 		}
-		s.flying = append(s.flying, flight{s.conn.Publish(ctx, m), o.Seq})
 	}
-	return nil
+	return m
 }
 
-// newestStatus reports whether seq is not older than any status before, so that
-// a resent one does not replace the newest that the broker keeps.
-func (s *session) newestStatus(seq uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if seq < s.statusHead {
-		return false
-	}
-	s.statusHead = seq
-	return true
-}
-
-func (s *session) nextLive() (mqtt.Message, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var b []byte
-	switch {
-	case len(s.answers) > 0:
-		b, s.answers = s.answers[0], s.answers[1:]
-	case s.live != nil && !s.liveUp:
-		b, s.live = s.live, nil
-	default:
-		return mqtt.Message{}, false
-	}
-	s.liveUp = true
-	return mqtt.Message{Topic: s.topic("live"), Payload: b, QoS: 1, Retained: true}, true
-}
-
-// take handles one message of the broker. What is not obeyed is counted.
-func (s *session) take(m mqtt.Message) {
-	var err error
-	switch {
-	case strings.HasSuffix(m.Topic, "/roster"):
-		err = s.takeRoster(m.Payload)
-	case strings.HasSuffix(m.Topic, "/cmd"):
-		err = s.takeCommand(m)
-	}
-	if err == nil {
+// confessAgain confesses what was lost since the connection was made.
+func (s *session) confessAgain() {
+	now := s.config.Mono()
+	if now-s.confessed < confessPause {
 		return
 	}
-	s.mu.Lock()
-	s.counters.Refused++
-	s.mu.Unlock()
-	s.log.Warn("not obeyed", "topic", m.Topic, "err", err)
+	s.confessed = now
+	if err := s.confess(nil); err != nil {
+		s.log.Warn("not stored", "err", err)
+	}
 }
 
-// takeRoster accepts a newer roster of the household: from the next message on,
-// its viewers can open what is sealed, and nobody else can.
-func (s *session) takeRoster(b []byte) error {
-	if err := s.config.Camera.SetRoster(b); err != nil {
-		return err
-	}
-	roster := s.config.Camera.Roster()
+// nextLive takes the live picture that is to be published next, nil if none.
+func (s *session) nextLive() []byte {
+	now := s.config.Mono()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.guard.SetRoster(roster)
-	if s.sealer == nil {
-		return s.newSealer(roster) // named again
-	}
-	err := s.sealer.SetRoster(roster)
-	if err != nil { // fail closed: nothing more is sealed to those of the old one
-		s.sealer, s.live, s.answers = nil, nil, nil
-	}
-	if seal.ReasonOf(err) == seal.Revoked {
-		return ErrRevoked
-	}
-	return err
-}
-
-// takeCommand obeys a command once. That it was used is stored before it is
-// obeyed.
-func (s *session) takeCommand(m mqtt.Message) error {
-	now := time.Time{}
-	if s.clock() != seal.ClockNone {
-		now = s.config.Now()
-	}
-	s.mu.Lock()
-	c, err := s.guard.Accept(m.Payload, m.Retained, now)
-	var state []byte
-	if err == nil {
-		state = s.guard.State()
-	}
-	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if err := s.config.Camera.SetGuardState(state); err != nil {
-		return err
-	}
-	switch c.Verb {
-	case seal.VerbSnapshot:
-		select {
-		case s.requests <- Request{Nonce: c.Nonce}:
-			return nil
-		default:
-			return errors.New("too many requests wait already")
+	for len(s.answers) > 0 {
+		a := s.answers[0]
+		s.answers = s.answers[1:]
+		if now < a.until {
+			return a.sealed
 		}
-	case seal.VerbReceipt:
-		s.receipt(c)
+	}
+	if s.live == nil || s.lives > 0 {
 		return nil
-	case seal.VerbResend:
-		return s.confess(s.spool.Resend(spool.Range{First: c.From, Last: c.To}))
 	}
-	return errors.New("unknown verb " + c.Verb)
-}
-
-// receipt marks as delivered what a viewer has: From..To without Gaps.
-func (s *session) receipt(c *seal.Command) {
-	got := spool.Ranges{{First: max(c.From, 1), Last: c.To}}
-	for _, g := range c.Gaps {
-		got.Remove(spool.Range{First: g.First, Last: g.Last})
+	l := s.live
+	s.live = nil
+	if now >= l.until {
+		return nil
 	}
-	s.spool.Delivered(got...)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counters.DeliveredTo = max(s.counters.DeliveredTo, c.To)
+	return l.sealed
 }

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -33,7 +32,8 @@ import (
 
 // Config is what an Uplink is made of.
 type Config struct {
-	Dir      string           // for the order of messages and the messages themselves; made if missing
+	Dir      string           // for the order of messages; made if missing
+	Messages string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
 	Camera   *identity.Camera // claimed
 	Broker   string           // mqtts://host:port
 	Budget   int64            // bytes that stored messages may take
@@ -86,6 +86,7 @@ type Uplink struct {
 
 	requests chan Request
 	wake     chan struct{} // there is something to publish
+	suspect  suspect       // Run's own
 
 	mu         sync.Mutex
 	boot       [16]byte
@@ -93,10 +94,18 @@ type Uplink struct {
 	guard      *seal.Guard
 	spool      *spool.Spool
 	liveSeq    uint64
-	live       []byte   // the newest live picture, not yet published
-	answers    [][]byte // live pictures that answer requests, not yet published
-	statusHead uint64   // newest status that was published
+	live       *fleeting  // the newest live picture, not yet published
+	answers    []fleeting // live pictures that answer requests, not yet published
+	status     *Status    // said last
+	statusHead uint64     // newest status that was published
 	counters   Stats
+}
+
+// fleeting is a sealed live picture. It is worth publishing until a time of the
+// monotonic clock.
+type fleeting struct {
+	sealed []byte
+	until  time.Duration
 }
 
 // Open opens the spool and counts this boot.
@@ -126,8 +135,16 @@ func Open(c Config) (*Uplink, error) {
 	if err := u.openSpool(); err != nil {
 		return nil, err
 	}
-	u.liveSeq = u.spool.Boot() << 32
+	u.liveSeq = firstLive(u.spool.Boot(), c.Now())
 	return u, nil
+}
+
+// firstLive returns what live pictures of a boot are counted from, so that they
+// count up over boots. Should boots go uncounted, on a disk that has become
+// read-only, the seconds since 2024 make up for it, on boards with a clock.
+func firstLive(boot uint64, now time.Time) uint64 {
+	seconds := max(0, now.Unix()-before2024.Unix())
+	return boot<<32 + uint64(min(seconds, 1<<31))
 }
 
 // openKeys makes what seals, and what guards against old commands.
@@ -161,24 +178,33 @@ func (u *Uplink) newSealer(roster *seal.Roster) error {
 // openSpool opens both directories. Without a disk for messages the camera goes
 // on: live pictures need none.
 func (u *Uplink) openSpool() (err error) {
-	state, messages := filepath.Join(u.config.Dir, "order"), filepath.Join(u.config.Dir, "messages")
-	if err := os.MkdirAll(state, 0o700); err != nil {
+	if u.state, err = spool.Disk(filepath.Join(u.config.Dir, "order")); err != nil {
 		return err
 	}
-	if u.state, err = spool.Disk(state); err != nil {
-		return err
+	messages := u.config.Messages
+	if messages == "" {
+		messages = filepath.Join(u.config.Dir, "messages")
 	}
-	noDisk := os.MkdirAll(messages, 0o700)
+	// Of each camera its own, so that a card may wander.
+	store, noDisk := spool.Disk(filepath.Join(messages, string(u.id)))
 	if noDisk == nil {
-		u.store, noDisk = spool.Disk(messages)
+		u.store = store
 	}
 	u.spool, err = spool.Open(spool.Config{
-		State: u.state, Messages: u.store, NoDisk: noDisk, Budget: u.config.Budget, Hash: hashOf, Log: u.log,
+		State: u.state, Messages: u.store, NoDisk: noDisk, Budget: u.config.Budget,
+		Holes: seal.MaxGaps / 2, Hash: hashOf, Log: u.log,
 	})
 	if err != nil {
-		u.state.Close()
+		return errors.Join(err, u.closeDisks())
 	}
-	return err
+	return nil
+}
+
+func (u *Uplink) closeDisks() (err error) {
+	if u.store != nil {
+		err = u.store.Close()
+	}
+	return errors.Join(err, u.state.Close())
 }
 
 // hashOf returns the name of a stored message for the next one.
@@ -191,11 +217,7 @@ func hashOf(message []byte) ([32]byte, error) {
 func (u *Uplink) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	err := u.spool.Close()
-	if u.store != nil {
-		err = errors.Join(err, u.store.Close())
-	}
-	return errors.Join(err, u.state.Close())
+	return errors.Join(u.spool.Close(), u.closeDisks())
 }
 
 // Requests returns what viewers have asked. It is never closed.
@@ -203,19 +225,21 @@ func (u *Uplink) Requests() <-chan Request { return u.requests }
 
 // Stats is what an Uplink has done since Open, and how it is now.
 type Stats struct {
-	Connected   bool
-	LastError   string // why there is no connection, or why nothing is stored; "" when all is well
-	Connects    uint64 // connections made
-	Sealed      uint64 // messages, all kinds
-	SealedBytes uint64
-	Published   uint64 // acknowledged by a broker
-	Refused     uint64 // commands and rosters that were not obeyed
-	Head        uint64 // number of the newest durable message
-	Waiting     int    // durable messages that no broker has
-	Delivered   int    // durable messages that a viewer has receipted, and that are still kept
-	DeliveredTo uint64 // newest durable message that a viewer has
-	Dropped     uint64 // durable messages given up undelivered, for want of space
-	Bytes       int64  // that stored messages take
+	Connected    bool
+	LastError    string // why there is no connection, or why nothing is stored; "" when all is well
+	Connects     uint64 // connections made
+	Sealed       uint64 // messages, all kinds
+	SealedBytes  uint64
+	Published    uint64 // acknowledged by a broker
+	Refused      uint64 // commands and rosters that were not obeyed
+	Head         uint64 // number of the newest durable message
+	Waiting      int    // durable messages that no broker has
+	Acknowledged int    // durable messages that a broker has, and no viewer has receipted
+	Delivered    int    // durable messages that a viewer has receipted, and that are still kept
+	DeliveredTo  uint64 // newest durable message that a viewer has
+	Dropped      uint64 // durable messages given up undelivered, for want of space
+	Unconfessed  uint64 // numbers lost of which viewers are not told yet
+	Bytes        int64  // that stored messages take
 }
 
 // Stats returns counts as of now.
@@ -224,7 +248,8 @@ func (u *Uplink) Stats() Stats {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	c := u.counters
-	c.Head, c.Waiting, c.Delivered, c.Dropped, c.Bytes = s.Head, s.Waiting, s.Delivered, s.Evicted, s.Bytes
+	c.Head, c.Bytes, c.Dropped, c.Unconfessed = s.Head, s.Bytes, s.Evicted, s.Unconfessed
+	c.Waiting, c.Acknowledged, c.Delivered = s.Waiting, s.Acknowledged, s.Delivered
 	if c.LastError == "" && s.Err != nil {
 		c.LastError = s.Err.Error()
 	}
