@@ -174,7 +174,6 @@ func reset(env *cli.Env, s agent.Settings) error {
 	return nil
 }
 
-
 // printRequest prints what a household needs to take this camera in.
 func printRequest(env *cli.Env, s agent.Settings) error {
 	c, err := openIdentity(s)

@@ -39,7 +39,7 @@ func TestSettingsRefused(t *testing.T) {
 		"size without one": {"[camera]\nwidth = 640\n", ":2:1: camera.width: expected width and height together"},
 		"plain broker":     {"[uplink]\nbroker = \"tcp://x:1883\"\n", ":2:1: uplink.broker: expected mqtts://"},
 		"relative state":   {"state = \"here\"\n", ":1:1: state: expected an absolute directory"},
-		"not a number":     {"[camera]\nrate = nan\n", ":2:1: camera.rate"},
+		"not a number":     {"[camera]\nrate = nan\n", ":2:8: camera.rate: expected a number"},
 		"syntax":           {"state = \n", ":1:"},
 		"tiny budget":      {"[uplink]\nbudget = \"1 kB\"\n", ":2:1: uplink.budget"},
 	} {

@@ -38,7 +38,6 @@ type Config struct {
 	Report string        // file for the Report, "" for none
 	Save   string        // directory for verified pictures, "" for none
 	Log    *slog.Logger
-	Ready  func(url string) // called when the page can be opened; may be nil
 }
 
 // bench is one run.
@@ -63,17 +62,32 @@ type bench struct {
 
 // Run runs the bench until ctx ends, For has passed, or the source has ended,
 // and tells on env what happens.
-func Run(ctx context.Context, env *cli.Env, c Config) (err error) {
-	b := &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts()}
+func Run(ctx context.Context, env *cli.Env, c Config) error {
+	b, err := newBench(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.run(ctx, env), b.clear())
+}
+
+// newBench makes every part; nothing runs yet.
+func newBench(ctx context.Context, c Config) (b *bench, err error) {
+	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts()}
 	if b.dir, err = os.MkdirTemp("", "sealcam-bench-"); err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	if err := b.build(ctx); err != nil {
-		return err
+		return nil, errors.Join(err, b.clear())
 	}
-	defer b.listener.Close()
-	return b.run(ctx, env)
+	return b, nil
+}
+
+// clear removes what the bench has made.
+func (b *bench) clear() error {
+	if b.listener != nil {
+		b.listener.Close() // its server has closed it already, unless it never ran
+	}
+	return os.RemoveAll(b.dir)
 }
 
 // build makes every part, in the order in which light travels.
@@ -176,9 +190,6 @@ func (b *bench) parts(ctx context.Context, screen *screen) error {
 	g.Go(func() error { return b.page.Run(running) })
 	g.Go(func() error { return b.page.Serve(running, b.listener) })
 	g.Go(func() error { return screen.run(running) })
-	if b.Ready != nil {
-		b.Ready(b.url)
-	}
 	err := g.Wait()
 	for _, end := range []error{context.Canceled, context.DeadlineExceeded, errEnded} {
 		if errors.Is(err, end) {

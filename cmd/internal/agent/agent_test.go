@@ -1,0 +1,191 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/scene"
+	"github.com/sealcam/sealcam/uplink"
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+)
+
+// newAgent makes a claimed camera whose broker is not there: what it sends
+// waits in its spool.
+func newAgent(tb testing.TB, s Settings, open func(context.Context) (capture.Camera, error)) *Agent {
+	tb.Helper()
+	dir := tb.TempDir()
+	h, err := identity.CreateHousehold(filepath.Join(dir, "home"), "mqtts://127.0.0.1:1", time.Now)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := h.AddViewer("desk"); err != nil {
+		tb.Fatal(err)
+	}
+	camera, err := identity.OpenCamera(filepath.Join(dir, "state", IdentityDir))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := h.AddCamera(camera.ID(), "door"); err != nil {
+		tb.Fatal(err)
+	}
+	request, err := camera.CertificateRequest()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pairing, err := h.Pair(camera.ID(), request)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := camera.Claim(pairing); err != nil {
+		tb.Fatal(err)
+	}
+	s.State = filepath.Join(dir, "state")
+	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	up, err := uplink.Open(uplink.Config{
+		Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: camera.Broker(), Budget: s.Uplink.Budget.Bytes,
+		Firmware: "test", Now: time.Now, Mono: Monotonic, Log: log,
+		Dial: func(context.Context, mqtt.Config) (uplink.Conn, error) {
+			return nil, errors.New("no broker in this test")
+		},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { up.Close() })
+	a, err := New(Config{Settings: s, Open: open, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}
+
+// once returns a scene that ends after some frames, as fast as possible.
+func once(spec string, frames int) func(context.Context) (capture.Camera, error) {
+	return func(context.Context) (capture.Camera, error) {
+		cam, err := scene.Open(spec, scene.Options{})
+		return &limited{Camera: cam, left: frames}, err
+	}
+}
+
+type limited struct {
+	capture.Camera
+	left int
+}
+
+func (l *limited) Next(ctx context.Context, f *capture.Frame) error {
+	if l.left == 0 {
+		return io.EOF
+	}
+	l.left--
+	return l.Camera.Next(ctx, f)
+}
+
+// Somebody walks by twice: two events, two pictures of them, and the run ends
+// with the film.
+func TestEventsBecomePictures(t *testing.T) {
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	s.Camera.Once = true
+	truth, err := scene.Open("walk?size=640x360&rate=10&pixel=grey", scene.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	visits, frames := 0, 0
+	for visits < 2 || truth.(*scene.Scene).Truth(time.Duration(frames)*100*time.Millisecond).Moving {
+		visits = max(visits, truth.(*scene.Scene).Truth(time.Duration(frames)*100*time.Millisecond).Visit)
+		frames++
+	}
+	frames += 80 // long enough for the second event to end
+	a := newAgent(t, s, once("walk?size=640x360&rate=10&pixel=grey", frames))
+	if err := a.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := a.Stats()
+	if st.Events != uint64(visits) || st.Sealed != uint64(visits) || st.Failed != 0 || st.Skipped != 0 {
+		t.Errorf("%d visits: %d events, %d pictures sealed, %d failed, %d skipped", visits, st.Events, st.Sealed, st.Failed, st.Skipped)
+	}
+	if st.Capture.Frames != uint64(frames) {
+		t.Errorf("%d frames seen, want %d", st.Capture.Frames, frames)
+	}
+	if st.Uplink.Waiting < visits {
+		t.Errorf("%d messages wait, want the %d pictures and the status", st.Uplink.Waiting, visits)
+	}
+}
+
+// A camera that is looked at while sealing has stopped loses pictures, counted,
+// and never waits.
+func TestSealingBehind(t *testing.T) {
+	a := newAgent(t, Defaults(), once("empty?size=320x180&pixel=grey", 1))
+	var f capture.Frame
+	cam, err := scene.Open("empty?size=320x180&pixel=grey", scene.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cam.Next(t.Context(), &f); err != nil {
+		t.Fatal(err)
+	}
+	for range circulating + 3 {
+		a.hand(want{live: true}, &f) // nobody reads a.jobs
+	}
+	if got := a.Stats().Skipped; got != 3 {
+		t.Errorf("%d pictures skipped, want 3", got)
+	}
+}
+
+// steady returns a function that looks at one more frame of a quiet garden.
+func steady(tb testing.TB, spec string) func() {
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	s.Motion.Rate = 60 // every frame is looked at
+	a := newAgent(tb, s, nil)
+	a.eye.meter = newMeter(&a.cpu)
+	cam, err := scene.Open(spec, scene.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var kept capture.Frame
+	if err := cam.Next(tb.Context(), &kept); err != nil {
+		tb.Fatal(err)
+	}
+	look := func() {
+		f := kept
+		f.Mono, f.Seq = kept.Mono, kept.Seq
+		kept.Mono += 34 * time.Millisecond
+		kept.Seq++
+		if err := a.frame(&f); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for range 100 { // buffers grow and the background is learned
+		look()
+	}
+	return look
+}
+
+func TestSteadyFrameAllocatesNothing(t *testing.T) {
+	for _, pixel := range []string{"mjpeg", "yuyv", "nv12", "grey"} {
+		look := steady(t, "empty?size=1920x1080&pixel="+pixel)
+		if n := testing.AllocsPerRun(50, look); n != 0 {
+			t.Errorf("%s: %v allocations for a frame that causes no picture", pixel, n)
+		}
+	}
+}
+
+func BenchmarkSteadyFrame(b *testing.B) {
+	for _, pixel := range []string{"mjpeg", "yuyv", "nv12", "grey"} {
+		b.Run("1080p-"+pixel, func(b *testing.B) {
+			look := steady(b, "empty?size=1920x1080&pixel="+pixel)
+			b.ReportAllocs()
+			for b.Loop() {
+				look()
+			}
+		})
+	}
+}
