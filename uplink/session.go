@@ -66,10 +66,25 @@ func (u *Uplink) session(ctx context.Context) error {
 	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono()}
 	s.publish(ctx, hello, flight{})
 	err = s.loop(ctx)
+	s.sweep()
 	if ctx.Err() == nil {
 		s.blame()
 	}
 	return err
+}
+
+// sweep takes note of the acknowledgements that came with the end.
+func (s *session) sweep() {
+	for len(s.flying) > 0 {
+		select {
+		case <-s.flying[0].token.Done():
+			if s.acknowledged() != nil {
+				return
+			}
+		default:
+			return
+		}
+	}
 }
 
 // greet notes that there is a connection, and says again what was said last:
