@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
@@ -123,6 +124,7 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 			if saved, err = w.album.save(o, w.flags.sealed); err != nil {
 				return cli.Hint(fmt.Errorf("the picture could not be stored, and was not receipted: %w", err), "make room, or name another directory with --save")
 			}
+			saved = filepath.Join(w.flags.save, saved)
 		}
 		w.shown++
 	}
