@@ -27,6 +27,7 @@ func householdVerbs() []cli.Command {
 		{Name: "export-viewer", Short: "write what one viewer needs, without the owner key", Run: householdExportViewer},
 		{Name: "remove-viewer", Short: "stop a viewer from the next picture on", Run: householdRemoveViewer},
 		{Name: "broker", Short: "write certificates and access rules for a Mosquitto broker", Run: householdBroker},
+		{Name: "acl", Short: "print the access rules for a Mosquitto broker", Run: householdACL},
 		{Name: "publish", Short: "bring the newest roster to every camera now", Run: householdPublish},
 	}
 }

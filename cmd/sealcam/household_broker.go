@@ -47,8 +47,8 @@ func householdBroker(_ context.Context, env *cli.Env, args []string) error {
 	rest, err := householdArgs(env, args, "broker", "--host NAME[,NAME...]", `
 Writes into NEWDIR what a Mosquitto broker needs to serve the household, and nobody
 else: a certificate for the names or addresses it is reached by, the household's
-authority, its configuration and its access rules. After a change of viewers,
-write the access rules again.`,
+authority, its configuration and its access rules. The rules name every viewer:
+after a change of viewers write them again, with sealcam household acl.`,
 		[]string{"DIR", "NEWDIR"}, func(fs *flags) {
 			fs.StringVar(&host, "host", "", "`names` or addresses under which the broker is reached, with commas between")
 		})
@@ -87,7 +87,7 @@ write the access rules again.`,
 		{"server.key", key, 0o600},
 		{"server.crt", cert, 0o644},
 		{"ca.crt", h.Authority(), 0o644},
-		{"acl", []byte(mosquittoACL + viewerRules(r)), 0o644},
+		{"acl", []byte(accessRules(r)), 0o644},
 		{"mosquitto.conf", fmt.Appendf(nil, mosquittoConf, h.ID(), in("ca.crt"), in("server.crt"), in("server.key"), in("acl"), seal.MaxSealed+1024), 0o644},
 	} {
 		if err := os.WriteFile(in(f.name), f.text, f.mode); err != nil {
@@ -103,10 +103,28 @@ write the access rules again.`,
 	return nil
 }
 
-// viewerRules lets each viewer read all of the household, and write commands
-// and rosters.
-func viewerRules(r *seal.Roster) string {
+func householdACL(_ context.Context, env *cli.Env, args []string) error {
+	rest, err := householdArgs(env, args, "acl", "", `
+Prints the access rules that let cameras and viewers of the household do their
+part on a Mosquitto broker, and no more. They name every viewer as the roster has
+it: write them again after a change of viewers, and have Mosquitto read them again
+(kill -HUP).`, []string{"DIR"}, nil)
+	if err != nil {
+		return err
+	}
+	about, err := identity.ReadHousehold(rest[0])
+	if err != nil {
+		return hintNoHousehold(rest[0], err)
+	}
+	_, err = io.WriteString(env.Stdout, accessRules(about.Roster))
+	return err
+}
+
+// accessRules lets each camera do what it likes below its own name, and each
+// viewer read all of the household and write commands and rosters.
+func accessRules(r *seal.Roster) string {
 	var b strings.Builder
+	b.WriteString(mosquittoACL)
 	for _, v := range r.Viewers {
 		fmt.Fprintf(&b, "\nuser %s%s\ntopic read sealcam/v1/#\ntopic write sealcam/v1/+/cmd\ntopic write sealcam/v1/+/roster\n", identity.ViewerPrefix, v.Name)
 	}

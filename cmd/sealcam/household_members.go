@@ -174,7 +174,7 @@ was sealed before it cannot open. NAME is of a-z, 0-9 and dashes.`,
 			return err
 		}
 	}
-	fmt.Fprintf(env.Stdout, "viewer  %s\n"+spreadText, rest[1], rest[0])
+	fmt.Fprintf(env.Stdout, "viewer  %s\n"+spreadText+"A broker with access rules must be given the new ones: sealcam household acl %s\n", rest[1], rest[0], rest[0])
 	return nil
 }
 
