@@ -2,8 +2,6 @@ package page
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,63 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/nodetest"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
-
-// tool returns the path of a program that these tests drive.
-func tool(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatalf("%s is not installed: make test-deps installs it, or names the command that does", names[0])
-	return ""
-}
-
-// nodeModules installs what package-lock.json names into the user's cache,
-// outside the tree, once for each version of that file.
-func nodeModules(t *testing.T) string {
-	t.Helper()
-	npm := tool(t, "npm")
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.New()
-	files := []string{"package.json", "package-lock.json", ".npmrc"}
-	contents := map[string][]byte{}
-	for _, name := range files {
-		b, err := os.ReadFile(filepath.Join("testdata", "browser", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		contents[name] = b
-		sum.Write(b)
-	}
-	dir := filepath.Join(cache, "sealcam", "page-tests", hex.EncodeToString(sum.Sum(nil)[:8]))
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
-		return dir
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range contents {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s\nthe npm registry has to be reached once; make test-deps does that", err, out)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
 
 // openAnyRoster opens a roster of whoever signed it.
 func openAnyRoster(b []byte) (*seal.Roster, error) {
@@ -139,8 +83,8 @@ func TestBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Chromium; run without -short")
 	}
-	node, chromium := tool(t, "node"), tool(t, "chromium", "chromium-browser", "google-chrome")
-	modules := nodeModules(t)
+	node, chromium := nodetest.Tool(t, "node"), nodetest.Tool(t, "chromium", "chromium-browser", "google-chrome")
+	modules := nodetest.Modules(t, filepath.Join("testdata", "browser"))
 	m, err := BuildModule(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -5,12 +5,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/sealcam/sealcam/cmd/internal/nodetest"
 )
 
 // TestVectors runs the published vectors of the seal through the opener that
 // browsers get, in node.
 func TestVectors(t *testing.T) {
-	node := tool(t, "node")
+	node := nodetest.Tool(t, "node")
 	m, err := BuildModule(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +31,7 @@ func TestVectors(t *testing.T) {
 
 // TestScripts runs the tests of the page's scripts in node, as modules.
 func TestScripts(t *testing.T) {
-	node := tool(t, "node")
+	node := nodetest.Tool(t, "node")
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, web); err != nil {
 		t.Fatal(err)

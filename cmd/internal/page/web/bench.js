@@ -21,9 +21,9 @@ export class Bench {
       el('div', { class: 'switches' }, this.hostile.root, this.network.root), this.plots, this.stages);
     this.button.addEventListener('click', () => this.toggle());
     this.plot('fps', 'Frames a second', (v) => v.toFixed(1));
-    this.plot('cpu', 'CPU a frame', (v) => `${v.toFixed(1)} ms`);
+    this.plot('cpu', 'CPU a frame', (v) => `${v.toFixed(v < 1 ? 2 : 1)} ms`);
     this.plot('spool', 'In the spool', (v) => `${v}`);
-    this.plot('rate', 'Sent', (v) => `${bytes(v)}/s`);
+    this.plot('rate', 'Sealed', (v) => `${bytes(v)}/s`);
     this.plot('latency', 'Lens to glass', (v) => (v < 1000 ? `${Math.round(v)} ms` : `${(v / 1000).toFixed(1)} s`));
   }
 

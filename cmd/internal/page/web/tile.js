@@ -6,6 +6,7 @@ import { el, icon, setIcon, setText } from './dom.js';
 import { ago, clock, light, shortID } from './words.js';
 
 const askPatience = 12000; // how long an answer is waited for
+const answerStays = 15000; // how long it is told what became of a question
 
 export class Tile {
   state = 'waiting'; // waiting, live, ageing, stale, refused
@@ -16,6 +17,7 @@ export class Tile {
   says = null; // what the camera says about itself: {state, troubles}
   #asked = 0;
   #answer = null; // what became of the last question, in words
+  #answered = 0;
   #offline = '';
   #turn = 0; // counts what arrived, so that a slow decode never beats what came later
   #drop = null;
@@ -55,14 +57,13 @@ export class Tile {
     if (this.away) this.says = null; // it is back
     if (v.fresh) {
       this.proven = Date.now();
-      if (this.#asked) this.#answer = `Proven live: it answered after ${((v.received - this.#asked) / 1000).toFixed(1)} s`;
-      this.#asked = 0;
+      if (this.#asked) this.#tell(`Proven live: it answered after ${((v.received - this.#asked) / 1000).toFixed(1)} s`);
     }
     let drop;
     try {
       drop = await v.draw(this.img, () => turn === this.#turn);
     } catch (err) {
-      if (turn === this.#turn) this.#answer = err.message;
+      if (turn === this.#turn) this.#tell(err.message);
       return;
     }
     if (!drop) return; // something newer has taken the screen
@@ -102,9 +103,15 @@ export class Tile {
 
   asked(ok, text) {
     if (ok) return;
-    this.#asked = 0;
-    this.#answer = text || 'The question could not be sent.';
+    this.#tell(text || 'The question could not be sent.');
     this.tick(Date.now());
+  }
+
+  // #tell says what became of a question.
+  #tell(text) {
+    this.#asked = 0;
+    this.#answer = text;
+    this.#answered = Date.now();
   }
 
   #ask(ask) {
@@ -142,9 +149,9 @@ export class Tile {
 
   #notes(now) {
     if (this.#asked && now - this.#asked > askPatience) {
-      this.#asked = 0;
-      this.#answer = `No answer in ${askPatience / 1000} s. The camera may be off or out of reach.`;
+      this.#tell(`No answer in ${askPatience / 1000} s. The camera may be off or out of reach.`);
     }
+    if (now - this.#answered > answerStays) this.#answer = null;
     this.button.classList.toggle('busy', this.#asked > 0);
     setText(this.note, this.#asked ? 'Asking the camera…' : this.#answer ?? '');
   }

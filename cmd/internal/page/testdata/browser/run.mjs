@@ -404,6 +404,15 @@ const steps = {
     allowed = () => false;
   },
 
+  async 'four cameras are a grid'() {
+    await open(['Front door', 'Garden', 'Drive', 'Letter box by the old gate']);
+    await act('pump');
+    await title('All is well');
+    const boxes = await Promise.all([0, 1, 2, 3].map((i) => tile(i).boundingBox()));
+    assert.ok(new Set(boxes.map((b) => Math.round(b.x))).size > 1 && new Set(boxes.map((b) => Math.round(b.y))).size > 1, 'rows and columns');
+    await shoot('grid');
+  },
+
   async 'no key in this browser'() {
     await open(['Front door']);
     await title('Waiting');
