@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -376,4 +377,45 @@ func FuzzParser(f *testing.F) {
 			t.Fatalf("%d bytes announced and accepted", parts.left)
 		}
 	})
+}
+
+// However a connection ends, nothing of it stays behind.
+func TestNothingStaysBehind(t *testing.T) {
+	var served atomic.Int64
+	addr := fakeBroker(t, nil, func(c net.Conn) {
+		switch n := served.Add(1); {
+		case n%4 == 0: // refused
+			greet(c, 5)
+		case n%4 == 1: // lost in the middle of messages
+			r := greet(c, 0)
+			for range 3 {
+				_, _ = readPacket(r)
+			}
+		default: // closed by the client
+			r := greet(c, 0)
+			for r != nil {
+				if _, err := readPacket(r); err != nil {
+					return
+				}
+			}
+		}
+	})
+	before := runtime.NumGoroutine()
+	for range 40 {
+		conn, err := Dial(t.Context(), plain(addr))
+		if err != nil {
+			continue
+		}
+		for range 5 {
+			conn.Publish(t.Context(), Message{Topic: "a", Payload: make([]byte, 1000), QoS: 1})
+		}
+		conn.Close()
+		wait(t, conn.Done(), "the end of the connection")
+	}
+	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines more than before:\n%s", runtime.NumGoroutine()-before, b[:runtime.Stack(b, true)])
+		}
+	}
 }
