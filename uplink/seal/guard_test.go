@@ -97,7 +97,7 @@ func TestGuardState(t *testing.T) {
 	if _, err := NewGuard(h.cameraID, nil, nil); err == nil {
 		t.Error("a guard without a roster")
 	}
-	if _, err := NewGuard(h.cameraID, &Roster{}, nil); err == nil {
+	if _, err := NewGuard(h.cameraID, h.unsigned(), nil); err == nil {
 		t.Error("a guard with a roster that nobody signed")
 	}
 }
@@ -174,8 +174,11 @@ func TestRosterSigning(t *testing.T) {
 	if _, err := SignRoster(h.owner, many); err != nil {
 		t.Error(err)
 	}
-	if _, err := OpenRoster(h.id, make([]byte, MaxRoster+1)); ReasonOf(err) != Malformed {
+	if _, err := OpenRoster(h.id, make([]byte, MaxRoster+1)); ReasonOf(err) != Malformed || !strings.Contains(err.Error(), "at most") {
 		t.Error(err)
+	}
+	if err := h.roster.Follows(newHome(t).roster); ReasonOf(err) != NotForYou {
+		t.Errorf("follows another household's: %v", err)
 	}
 	if _, ok := h.roster.Viewer(""); ok {
 		t.Error("a viewer without an id")

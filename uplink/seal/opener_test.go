@@ -267,7 +267,7 @@ func TestOpenerRoster(t *testing.T) {
 	if ReasonOf(o.SetRoster(other.roster)) != NotForYou {
 		t.Error("took another household's roster")
 	}
-	if err := o.SetRoster(&Roster{Household: h.id, Version: 9}); err == nil {
+	if err := o.SetRoster(h.unsigned()); err == nil {
 		t.Error("took a roster that nobody signed")
 	}
 	if _, err := h.restarted(t, o, h.roster); ReasonOf(err) != Replayed {

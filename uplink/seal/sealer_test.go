@@ -82,7 +82,7 @@ func TestSealerNeedsARoster(t *testing.T) {
 	empty := h.sign(t, 2, func(r *Roster) { r.Viewers = nil })
 	without := h.sign(t, 3, func(r *Roster) { r.Cameras = nil })
 	for name, c := range map[string]SealerConfig{
-		"no key": {Roster: h.roster}, "no roster": {Key: h.camera}, "unsigned roster": {Key: h.camera, Roster: &Roster{Version: 1}},
+		"no key": {Roster: h.roster}, "no roster": {Key: h.camera}, "unsigned roster": {Key: h.camera, Roster: h.unsigned()},
 		"no viewers": {Key: h.camera, Roster: empty}, "not named": {Key: h.camera, Roster: without},
 	} {
 		if _, err := NewSealer(c); err == nil {
@@ -186,8 +186,10 @@ func TestLargest(t *testing.T) {
 	if _, got := v.Media(); !bytes.Equal(got, media) {
 		t.Error("other media")
 	}
-	if _, err := h.opener(t).Open(h.cameraID, make([]byte, MaxSealed+1)); ReasonOf(err) != Malformed {
-		t.Error(err)
+	larger := Forge{Envelope: Envelope{Key: h.camera}, Household: h.id, Roster: 2, To: []string{h.viewer.Public().Recipient}, Meta: h.meta(1), Media: make([]byte, MaxSealed)}
+	larger.Meta.Taken = h.now
+	if _, err := h.opener(t).Open(h.cameraID, larger.Make(t)); ReasonOf(err) != Malformed {
+		t.Errorf("a message of more than MaxSealed: %v", err)
 	}
 }
 

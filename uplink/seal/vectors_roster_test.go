@@ -103,6 +103,13 @@ func rosterForm() []vcase {
 		return vcase{"roster-" + name, "broken seal", comment, forged(change, adorn)}
 	}
 	same := func(*cast, seal.Map) {}
+	byRecovery := func(c *cast, e *seal.Envelope) { e.Key = c.recovery }
+	grants := func(grant func(c *cast) []byte) func(c *cast, m seal.Map) {
+		return func(c *cast, m seal.Map) {
+			m[int64(1)] = string(id(c.t, c.recovery))
+			m[int64(-65548)] = [][]byte{grant(c)}
+		}
+	}
 	return []vcase{
 		bad("unknown-claim", "a claim that this version does not know", func(c *cast, m seal.Map) { m[int64(-65560)] = 1 }),
 		bad("version-2", "a later format version", func(c *cast, m seal.Map) { m[int64(-65537)] = 2 }),
@@ -122,6 +129,18 @@ func rosterForm() []vcase {
 		bad("viewer-twice", "a viewer twice", func(c *cast, m seal.Map) {
 			l := m[int64(-65546)].([]any)
 			m[int64(-65546)] = []any{l[0], l[0]}
+		}),
+		bad("viewer-same-name", "two viewers of one name", func(c *cast, m seal.Map) {
+			first := m[int64(-65546)].([]any)[0].(map[any]any)
+			m[int64(-65546)] = []any{first, map[any]any{1: first[uint64(1)], 2: c.laptop.Public().Recipient}}
+		}),
+		bad("viewer-same-recipient", "two viewers with one recipient", func(c *cast, m seal.Map) {
+			first := m[int64(-65546)].([]any)[0].(map[any]any)
+			m[int64(-65546)] = []any{first, map[any]any{1: "another", 2: first[uint64(2)]}}
+		}),
+		bad("viewer-same-key", "two viewers with one key", func(c *cast, m seal.Map) {
+			first := m[int64(-65546)].([]any)[0].(map[any]any)
+			m[int64(-65546)] = []any{first, map[any]any{1: "another", 2: c.laptop.Public().Recipient, 3: first[uint64(3)]}}
 		}),
 		bad("viewer-x25519", "a viewer whose recipient a quantum computer can open", func(c *cast, m seal.Map) {
 			k, err := age.GenerateX25519Identity()
@@ -162,7 +181,24 @@ func rosterForm() []vcase {
 			m[int64(1)] = string(id(c.t, c.recovery))
 			m[int64(-65548)] = [][]byte{c.grant(c.owner, c.recovery, c.elsewhere)}
 		}, func(c *cast, e *seal.Envelope) { e.Key = c.recovery }),
-		broken("kid", "the header names another key than the claims", func(c *cast, m seal.Map) { m[int64(1)] = string(id(c.t, c.recovery)) }, nil),
+		broken("kid", "the header names another key than the claims", same, func(c *cast, e *seal.Envelope) { e.Protected = set(4, hash("another")) }),
+		broken("grant-signature", "a grant in the owner's name, signed by a stranger", grants(func(c *cast) []byte {
+			return seal.Envelope{Key: c.owner, Signer: c.stranger, Type: seal.TypeGrant}.Sign(c.t, rawClaims(c.t, c.grant(c.owner, c.recovery, c.home)))
+		}), byRecovery),
+		broken("grant-kid", "a grant whose header names another key than its claims", grants(func(c *cast) []byte {
+			return seal.Envelope{Key: c.owner, Type: seal.TypeGrant, Protected: set(4, hash("another"))}.Sign(c.t, rawClaims(c.t, c.grant(c.owner, c.recovery, c.home)))
+		}), byRecovery),
+		broken("grant-later", "a grant by a key that only a later grant names", func(c *cast, m seal.Map) {
+			m[int64(1)] = string(id(c.t, c.recovery))
+			m[int64(-65548)] = [][]byte{c.grant(c.recovery, c.spare, c.home), c.grant(c.owner, c.recovery, c.home)}
+		}, byRecovery),
+		{"roster-grant-twice", "malformed", "one key granted twice", forged(func(c *cast, m seal.Map) {
+			g := c.grant(c.owner, c.recovery, c.home)
+			m[int64(-65548)] = [][]byte{g, g}
+		}, nil)},
+		{"roster-grant-form", "malformed", "a grant that is signed as a command", forged(grants(func(c *cast) []byte {
+			return seal.Envelope{Key: c.owner, Type: seal.TypeCommand}.Sign(c.t, rawClaims(c.t, c.grant(c.owner, c.recovery, c.home)))
+		}), byRecovery)},
 		broken("high-s", "the other signature that anybody can make", same, func(c *cast, e *seal.Envelope) { e.HighS = true }),
 		{"roster-type", "malformed", "signed as a grant", forged(same, func(c *cast, e *seal.Envelope) { e.Type = seal.TypeGrant })},
 		{"roster-self-withdrawn", "revoked", "signed by a key that it withdraws", forged(func(c *cast, m seal.Map) { m[int64(-65549)] = []any{string(c.home)} }, nil)},
