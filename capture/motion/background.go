@@ -124,36 +124,51 @@ func (b *background) step(pix []uint8, out mask, floor int32, dt time.Duration) 
 	// times as fast as it falls.
 	up := int32(min(dt.Seconds(), 0.25) * 3 * 256)
 	down := max(up/9, 1)
-	gain, shift := b.gain, b.shift
+	b.expose()
 	for y := range b.h {
 		row := pix[y*b.w : (y+1)*b.w]
 		mean := b.mean[y*b.w : (y+1)*b.w][:len(row)]
 		noise := b.noise[y*b.w : (y+1)*b.w][:len(row)]
 		words := out.row(y)
 		for i := range words {
-			var set uint64
 			from := i << 6
-			for x := from; x < min(from+64, len(row)); x++ {
-				e := min(max(int32(mean[x])*gain>>12+shift, 0), 255<<8)
-				n := int32(noise[x])
-				d := int32(row[x])<<8 - e
-				ad := max(d, -d)
-				if ad > floor>>1+floor*(e>>8)>>8+2*n {
-					set |= 1 << (x & 63)
-				} else {
-					e += (d*alpha + 1<<11) >> 12
-					if ad > n {
-						n += up
-					} else {
-						n = max(n-down, 0)
-					}
-					noise[x] = uint16(n)
-				}
-				mean[x] = uint16(e)
-			}
-			words[i] = set
+			to := min(from+64, len(row))
+			words[i] = compare(row[from:to], mean[from:to], noise[from:to], rates{floor, alpha, up, down})
 		}
 	}
+}
+
+// expose brings the mean to the exposure of the frame.
+func (b *background) expose() {
+	if b.gain == 1<<12 && b.shift == 0 {
+		return
+	}
+	for i, m := range b.mean {
+		b.mean[i] = uint16(min(max(int32(m)*b.gain>>12+b.shift, 0), 255<<8))
+	}
+}
+
+// rates are how fast the background learns from one frame: alpha of the difference
+// in Q12, up and down grey levels of noise in Q8. floor is step's.
+type rates struct{ floor, alpha, up, down int32 }
+
+// compare handles at most 64 pixels for step, and returns which stand out.
+func compare(row []uint8, mean, noise []uint16, r rates) (set uint64) {
+	mean, noise = mean[:len(row)], noise[:len(row)]
+	for x, p := range row {
+		e, n := int32(mean[x]), int32(noise[x])
+		d := int32(p)<<8 - e
+		ad := max(d, -d)
+		if ad > r.floor>>1+r.floor*(e>>8)>>8+2*n {
+			set |= 1 << (x & 63)
+			continue
+		}
+		mean[x] = uint16(e + (d*r.alpha+1<<11)>>12)
+		// Whether noise rises is a matter of chance: no branch may depend on it.
+		over := (n - ad) >> 31
+		noise[x] = uint16(max(n+over&r.up-^over&r.down, 0))
+	}
+	return set
 }
 
 // absorb decides what becomes of the pixels that stand out: those in keep, which

@@ -27,7 +27,7 @@ func (d *Detector) judge() Verdict {
 		v.Score = best.score
 	}
 	if len(v.Boxes) > 0 {
-		d.seen = d.now
+		d.seen, d.gone = d.now, d.leaving(v.Boxes)
 		if !d.open {
 			d.id++
 			d.open = true
@@ -43,10 +43,25 @@ func (d *Detector) judge() Verdict {
 	if d.open {
 		v.Event = &d.event
 		v.Moving = d.now-d.seen <= steady
-		if d.now-d.seen > d.cfg.Gap {
+		gap := d.cfg.Gap
+		if d.gone {
+			gap /= 3
+		}
+		if d.now-d.seen > gap {
 			d.open, v.Ended = false, true
 		}
 	}
 	d.last = v
 	return v
+}
+
+// leaving says whether all boxes are at the picture's edge. Who is not found
+// after that has gone; who is lost in its middle may stand behind a tree.
+func (d *Detector) leaving(boxes []Box) bool {
+	for _, b := range boxes {
+		if b.X > 1 && b.Y > 1 && b.X+b.W < d.w-1 && b.Y+b.H < d.h-1 {
+			return false
+		}
+	}
+	return true
 }

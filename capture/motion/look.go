@@ -14,6 +14,7 @@ var logs = func() (t [256]int32) {
 // looks are what tells bodies from light.
 type looks struct {
 	changed int     // pixels of it that changed since the frame before
+	crept   int     // pixels of it that changed in the last 150 to 300 ms
 	sharp   float64 // how sharp its edges are: 1 for those of a body, near 0 for light
 	ghost   float64 // edges along its outline in the background against those in the frame
 }
@@ -46,6 +47,9 @@ func (d *Detector) inspect(b *blob, pix []uint8) looks {
 				height += max(r, -r)
 				if c := int32(pix[i]) - int32(d.prev[i]) - drift; c > still || c < -still {
 					l.changed++
+				}
+				if c := int32(pix[i]) - int32(d.past[0][i]); c > 2*still || c < -2*still {
+					l.crept++
 				}
 			}
 			if x+1 < d.w {

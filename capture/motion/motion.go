@@ -31,7 +31,8 @@ type Config struct {
 	// Ignore are parts of the picture where nothing is looked for.
 	Ignore []Area
 
-	// Gap is how long nothing must move until an event is over. 0 means 2.5 s.
+	// Gap is how long nothing must move until an event is over; a third of it is
+	// enough when who was seen left over the picture's edge. 0 means 2.5 s.
 	Gap time.Duration
 
 	// Still is how long somebody, or something, that came into the picture may
@@ -111,7 +112,9 @@ type Detector struct {
 	found    mask // raw without specks
 	spare    mask
 	ignored  mask
-	prev     []uint8 // the luma before
+	prev     []uint8    // the luma before
+	past     [2][]uint8 // lumas of a while ago, the older one first
+	pastAt   [2]time.Duration
 	blobs    blobs
 	tracks   [maxTracks]track
 	boxes    [maxTracks]Box
@@ -123,6 +126,7 @@ type Detector struct {
 	event Event
 	open  bool
 	seen  time.Duration // when the open event's subject was last in view
+	gone  bool          // and left it over the edge
 	id    uint64
 }
 
@@ -167,8 +171,19 @@ func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Ligh
 		return d.judge()
 	}
 	d.look(pix, dt)
-	copy(d.prev, pix)
+	d.remember(pix)
 	return d.judge()
+}
+
+// remember keeps pix for the frames to come.
+func (d *Detector) remember(pix []uint8) {
+	copy(d.prev, pix)
+	if d.now-d.pastAt[1] >= 150*time.Millisecond {
+		d.past[0], d.past[1] = d.past[1], d.past[0]
+		d.pastAt[0] = d.pastAt[1]
+		copy(d.past[1], pix)
+		d.pastAt[1] = d.now
+	}
 }
 
 // look finds what stands out in pix, and follows it.
@@ -208,6 +223,10 @@ func (d *Detector) neighbours() int {
 func (d *Detector) restart(pix []uint8, fresh bool) {
 	d.bg.seed(pix, fresh)
 	copy(d.prev, pix)
+	for i := range d.past {
+		copy(d.past[i], pix)
+		d.pastAt[i] = d.now
+	}
 	d.raw.reset()
 	d.tracks = [maxTracks]track{}
 	d.switched = false
@@ -245,6 +264,7 @@ func (d *Detector) resize(w, h int) {
 		m.resize(w, h)
 	}
 	d.prev = make([]uint8, w*h)
+	d.past[0], d.past[1] = make([]uint8, w*h), make([]uint8, w*h)
 	d.blobs.resize(w, h)
 	share := 0.0004 * math.Exp2(-0.6*float64(d.cfg.Sensitivity-5))
 	d.area = max(2, int(share*float64(w*h)+0.5))

@@ -18,12 +18,16 @@ type track struct {
 	moved   time.Duration // last changed
 	box     Box
 	cx, cy  float64 // middle
-	bx, by  float64 // middle when it was born
-	cradle  Box     // where it was then
-	vx, vy  float64 // pixels a second
+	way     way
+	anchor  Box           // where it stood ...
+	stands  time.Duration // ... since then
+	vx, vy  float64       // pixels a second
 	area    int
-	bodily  int // frames that looked and moved like a body
 	frames  int
+	moving  int // frames in which it moved ...
+	bodily  int // ... and looked like a body
+	creeps  int // frames in which it crept ...
+	wholly  int // ... and looked like a body
 	ghostly int // frames in a row with the outline in the background alone
 	score   float64
 }
@@ -95,10 +99,9 @@ func (d *Detector) begin(b *blob, pix []uint8) {
 			continue
 		}
 		*t = track{used: true, born: d.now, moved: d.now}
-		t.bx, t.by = float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
-		t.cx, t.cy = t.bx, t.by
-		t.cradle = b.box()
-		t.seen = d.now
+		t.cx, t.cy = float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
+		t.way.begin(b, t.cx, t.cy, d.w, d.now)
+		t.anchor, t.stands, t.seen = b.box(), d.now, d.now
 		d.update(t, b, pix, 0)
 		return
 	}
@@ -113,14 +116,22 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	}
 	t.cx, t.cy, t.box, t.area = cx, cy, b.box(), b.area
 	t.inView, t.seen = true, d.now
+	t.way.on(t.box, cx, cy, d.now)
+	if !t.nearAnchor() {
+		t.anchor, t.stands = t.box, d.now
+	}
 	t.frames++
 	l := d.inspect(b, pix)
-	alive := l.changed >= max(2, b.area/12)
-	if alive {
+	least := max(2, b.area/12)
+	if l.changed >= least {
 		t.moved = d.now
+		t.moving++
+		t.bodily += one(l.sharp > minSharp)
 	}
-	if alive && l.sharp > minSharp {
-		t.bodily++
+	if l.crept >= least {
+		t.moved = d.now
+		t.creeps++
+		t.wholly += one(l.sharp > minSharp)
 	}
 	if !t.sure {
 		t.sure = d.convincing(t)
@@ -136,20 +147,28 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 // minSharp is the sharpness of edges below which a change is light.
 const minSharp = 0.22
 
-// convincing says whether t has moved like a body: for long enough, mostly
-// with the edges of one, and away from where it was first seen.
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// convincing says whether t has moved like a body: for long enough, with the edges
+// of one, and away from where it was first seen. What is far away, or
+// slow for the rate of the frames, does not change with every frame and is given more time.
 func (d *Detector) convincing(t *track) bool {
-	if t.bodily < 3 || d.now-t.born < 150*time.Millisecond || t.bodily*3 < t.frames*2 {
-		return false
-	}
-	way := math.Hypot(t.cx-t.bx, t.cy-t.by)
-	// What comes in at the edge grows at first: there its front tells.
-	if c := t.cradle; c.X == 0 {
-		way = max(way, 0.7*float64(t.box.X+t.box.W-c.X-c.W))
-	} else if c.X+c.W == d.w {
-		way = max(way, 0.7*float64(c.X-t.box.X))
-	}
-	return way > max(0.8, float64(d.w)/150, 0.22*math.Sqrt(float64(t.area)))
+	age := d.now - t.born
+	quick := age >= 150*time.Millisecond && t.bodily >= 3 && 3*t.bodily >= 2*t.frames
+	slow := age >= 750*time.Millisecond && t.wholly >= 3 && 3*t.wholly >= 2*t.creeps && 2*t.creeps >= t.frames
+	return (quick || slow) && t.way.leads(max(0.8, float64(d.w)/150), math.Sqrt(float64(t.area)))
+}
+
+// nearAnchor says whether t is still where it stood: half of either box is shared.
+func (t *track) nearAnchor() bool {
+	a, b := t.anchor, t.box
+	w, h := min(a.X+a.W, b.X+b.W)-max(a.X, b.X), min(a.Y+a.H, b.Y+b.H)-max(a.Y, b.Y)
+	return w > 0 && h > 0 && 2*w*h >= min(a.W*a.H, b.W*b.H)
 }
 
 // score says how well the frame shows t: how large, how complete, how sure.
@@ -158,7 +177,7 @@ func (d *Detector) score(t *track, l looks) float64 {
 	if b := t.box; b.X <= 0 || b.Y <= 0 || b.X+b.W >= d.w {
 		size *= 0.5 // partly out of the picture
 	}
-	sure := min(1, float64(t.bodily)/6)
+	sure := min(1, float64(max(t.bodily, t.wholly))/6)
 	if !t.sure {
 		sure *= 0.3
 	}
@@ -167,7 +186,7 @@ func (d *Detector) score(t *track, l looks) float64 {
 
 // release leaves in d.spare the pixels of those who are followed, which the
 // background must not learn, and lets go of what is a part of the picture by now: what
-// has stood still for too long, and the hole in the background that somebody
+// has stood in one place for too long, and the hole in the background that somebody
 // leaves who was in it from the beginning.
 func (d *Detector) release(pix []uint8) {
 	d.spare.reset()
@@ -176,8 +195,7 @@ func (d *Detector) release(pix []uint8) {
 		if !t.used || !t.sure {
 			continue
 		}
-		still := d.now - t.moved
-		if still > d.cfg.Still || t.ghostly >= 3 && still > 800*time.Millisecond {
+		if d.now-t.stands > d.cfg.Still || t.ghostly >= 3 && d.now-t.moved > 800*time.Millisecond {
 			d.forget(t, pix)
 			continue
 		}
