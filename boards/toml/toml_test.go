@@ -35,7 +35,7 @@ type settings struct {
 }
 
 func TestDecode(t *testing.T) {
-	got := settings{Source: "/dev/video0", Quality: 85}
+	got := settings{Source: "/dev/video0", Quality: 85, inner: 7}
 	err := toml.Decode("x.toml", []byte(`
 quality = 90
 night = true
@@ -54,7 +54,7 @@ rate = 12.5
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{Source: "/dev/video0", Quality: 90, Night: true,
+	want := settings{Source: "/dev/video0", Quality: 90, Night: true, inner: 7,
 		Every: toml.Duration{Duration: 90 * time.Second}, Budget: toml.ByteSize{Bytes: 512 << 20},
 		Camera: []camera{{Name: "a", Pins: []uint8{1, 2}}, {Rate: 12.5}},
 		Labels: map[string]string{"garden": "Garden"}}

@@ -132,7 +132,7 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 		return err
 	}
 	if w.flags.count > 0 && w.shown == w.flags.count {
-		return viewer.Stop
+		return viewer.ErrStop
 	}
 	return nil
 }

@@ -127,12 +127,12 @@ func New(c Config) (*Viewer, error) {
 	return v, nil
 }
 
-// Stop is returned by the function that Run was given, to say that the Outcome
+// ErrStop is returned by the function that Run was given, to say that the Outcome
 // was handled and was the last one wanted.
-var Stop = errors.New("no more outcomes wanted")
+var ErrStop = errors.New("no more outcomes wanted")
 
 // Run hands every Outcome to each, one at a time, until ctx ends (its error is
-// ctx's) or each returns an error (which is returned, but nil for Stop). What
+// ctx's) or each returns an error (which is returned, but nil for ErrStop). What
 // each has returned nil for is remembered and receipted; what it has not is
 // shown again after a restart, if it comes again. each may call the Viewer's
 // methods.
@@ -166,7 +166,7 @@ func (v *Viewer) Run(ctx context.Context, each func(Outcome) error) error {
 	stop()
 	feedErr := <-fed
 	switch {
-	case errors.Is(err, Stop):
+	case errors.Is(err, ErrStop):
 		return nil
 	case err == nil:
 		return feedErr
@@ -200,7 +200,7 @@ func (v *Viewer) one(it feed.Item, each func(Outcome) error) error {
 	v.mu.Unlock()
 	for _, o := range outcomes {
 		if err := each(o); err != nil {
-			v.failed = !errors.Is(err, Stop)
+			v.failed = !errors.Is(err, ErrStop)
 			return err
 		}
 	}
