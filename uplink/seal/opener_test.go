@@ -154,6 +154,32 @@ func TestReceipt(t *testing.T) {
 	}
 }
 
+// TestReceiptFloor: what a viewer has given up on is not vouched for.
+func TestReceiptFloor(t *testing.T) {
+	h := newHome(t)
+	o := h.opener(t)
+	_, err := o.Open(h.cameraID, h.seals(t, 1)[0].Bytes)
+	must(t, err)
+	l := &o.cameras[h.cameraID].durable
+	for i := range uint64(MaxGaps + 3) {
+		p := position{seq: l.head.seq + 2, prev: hashOf(l.head.seq+1, 0), hash: hashOf(l.head.seq+2, 0), boot: l.head.boot, roster: 1}
+		if r := l.checkDurable(p); r != nil {
+			t.Fatalf("%d: %v", i, r)
+		}
+		l.recordDurable(p)
+	}
+	b, err := o.Receipt(h.cameraID)
+	must(t, err)
+	c, err := OpenCommand(h.cameraID, h.roster, b)
+	must(t, err)
+	if l.floor != 6 || c.From != 7 || len(c.Gaps) != MaxGaps || c.Gaps[0].First != 8 {
+		t.Errorf("floor %d, receipt from %d, %d gaps, the first %v", l.floor, c.From, len(c.Gaps), c.Gaps[0])
+	}
+	if got := len(o.Gaps(h.cameraID)); got != MaxGaps {
+		t.Errorf("%d gaps", got)
+	}
+}
+
 // TestReceiptJoins: a confessed part of a gap and the open part beside it are one
 // range to the camera.
 func TestReceiptJoins(t *testing.T) {

@@ -50,6 +50,15 @@ func commandCases() []vcase {
 		{"command-lower", "replayed", "an earlier command after a later one", before(command(phone, nil), 101)},
 		{"command-camera", "wrong camera", "for the garden camera", command(phone, func(c *cast, m *seal.Command) { m.Camera = id(c.t, c.garden) })},
 		{"command-thief", "revoked", "by somebody who is no viewer", command(func(c *cast) *ecdsa.PrivateKey { return c.thief.Signer().(*ecdsa.PrivateKey) }, nil)},
+		{"command-withdrawn-owner", "revoked", "by an owner key that the roster withdrew", command(func(c *cast) *ecdsa.PrivateKey { return c.owner }, nil).more(func(c *cast, v *sealtest.Vector) {
+			v.Roster = c.signRoster(c.recovery, func(r *seal.Roster) {
+				r.Owner, r.Grants = c.granted()
+				r.Withdrawn = []seal.KeyID{seal.KeyID(c.home)}
+			})
+		})},
+		{"command-granted-owner", "verified", "by a granted owner key", command(func(c *cast) *ecdsa.PrivateKey { return c.recovery }, nil).more(func(c *cast, v *sealtest.Vector) {
+			v.Roster = c.signRoster(c.owner, func(r *seal.Roster) { r.Owner, r.Grants = c.granted() })
+		})},
 		{"command-by-camera", "revoked", "by the camera itself", command(func(c *cast) *ecdsa.PrivateKey { return c.door }, nil)},
 		{"command-signature", "broken seal", "signed by somebody else in a viewer's name", forged(func(c *cast, e *seal.Envelope) { e.Signer = c.stranger })},
 		{"command-high-s", "broken seal", "the other signature that anybody can make", forged(func(c *cast, e *seal.Envelope) { e.HighS = true })},
@@ -110,6 +119,7 @@ func helloCases() []vcase {
 			}
 		}
 	}
+	unbound := func(v *sealtest.Vector) { v.Secret = nil }
 	return []vcase{
 		{"hello", "verified", "a camera that has read our code", hello(nil)},
 		{"hello-claimed", "verified", "a camera that has a household", func(c *cast, v *sealtest.Vector) {
@@ -128,8 +138,9 @@ func helloCases() []vcase {
 				m[int64(8)] = map[int]any{1: map[int]any{1: 2, -1: 1, -2: x, -3: y}}
 			}
 		})},
-		{"hello-signature", "broken seal", "signed by another camera", hello(func(c *cast, e *seal.Envelope) { e.Signer = c.garden })},
-		{"hello-key", "broken seal", "the key is not that of the id", hello(func(c *cast, e *seal.Envelope) { e.Claims = set(1, string(id(c.t, c.garden))) })},
+		{"hello-signature", "broken seal", "signed by another camera", hello(func(c *cast, e *seal.Envelope) { e.Signer = c.garden }).with(unbound)},
+		{"hello-key", "broken seal", "the key is not that of the id", hello(func(c *cast, e *seal.Envelope) { e.Claims = set(1, string(id(c.t, c.garden))) }).with(unbound)},
+		{"hello-kid", "broken seal", "the header names another key", hello(func(c *cast, e *seal.Envelope) { e.Protected = set(4, hash("another")) }).with(unbound)},
 		{"hello-type", "malformed", "signed as a seal", hello(func(c *cast, e *seal.Envelope) { e.Type = seal.TypeSeal })},
 		{"hello-csr", "malformed", "a certificate request of 4,097 bytes", hello(func(c *cast, e *seal.Envelope) { e.Claims = set(-65558, make([]byte, seal.MaxCSR+1)) })},
 		{"hello-model", "malformed", "a model that is not ASCII", hello(func(c *cast, e *seal.Envelope) { e.Claims = set(-65556, "Cämera") })},
