@@ -47,6 +47,7 @@ const (
 type Profile struct {
 	Name string `toml:"-"` // the file's name without .toml
 	File string `toml:"-"` // where it was read, for errors
+	data []byte
 
 	Title      string            `toml:"title"`      // as its maker calls it
 	Compatible []string          `toml:"compatible"` // names in the device tree by which it is found
@@ -164,7 +165,7 @@ func Parse(file string, data []byte) (*Profile, error) {
 }
 
 func (p *Profile) finish(file string, data []byte) (*Profile, error) {
-	p.File = file
+	p.File, p.data = file, data
 	p.Name = strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), ".toml")
 	if err := p.check(data); err != nil {
 		return nil, err
@@ -244,6 +245,9 @@ func Choose(setting string, root fs.FS) (p *Profile, note string, err error) {
 	}
 	return p, "", err
 }
+
+// At gives an error about a key its file and line, as those of reading have.
+func (p *Profile) At(key string, err error) error { return toml.At(p.File, p.data, key, err) }
 
 // HasPins says whether the board drives or reads anything besides its camera.
 func (p *Profile) HasPins() bool {
