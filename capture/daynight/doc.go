@@ -42,7 +42,9 @@
 //		f.Light = part.Step(f.Mono, time.Now(), luma)
 //		verdict := detector.Observe(luma, f.Mono, f.Light)
 //
-// and part.Lost() when the camera is gone, so that no lamp burns for nobody.
+// and part.Lost() whenever the camera is opened (again), from the same
+// goroutine, so that no lamp burns for nobody. A camera without pins has a nil
+// Actuator: day and night are then told by the picture alone.
 //
 // What this package does not do: it opens no pin, bus or device (a command
 // does, through cmd/internal/pins), knows no board (boards does), detects no

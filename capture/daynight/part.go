@@ -13,6 +13,9 @@ type PartConfig struct {
 	// Controller is the configuration. HasFilter, HasLamp and Dims are taken
 	// from Actuator.
 	Controller Config
+	// Pixel says what the camera delivers now: raw formats code brightness
+	// 16..235. Nil: 0..255, as JPEG does.
+	Pixel func() capture.Pixel
 	// Actuator drives filter and lamp. Nil for a camera without: the light is
 	// then told by the picture alone, and nothing moves.
 	Actuator *Actuator
@@ -67,22 +70,29 @@ func NewPart(cfg PartConfig) (*Part, error) {
 // that the source counts anew, or was away.
 const maxFrameGap = time.Minute
 
-// Step is called for every analysed frame with its Luma and the local time. It
-// decides when it is due, drives what has to be driven, and returns the light in
-// which f was taken; who calls it stores that in f.Light. A step that is not due
-// costs nothing. With a coil filter a step that switches blocks for the pulse.
-func (p *Part) Step(f *capture.Frame, l *capture.Luma, now time.Time) capture.Light {
+// Step is called for every analysed frame with its Luma l, its monotonic time
+// mono, and the local time now. It decides when it is due, drives what has to be
+// driven, and returns the light in which the frame was taken. A step that is not
+// due costs nothing; none allocates, but for a trace. With a coil filter a step
+// that switches blocks for the pulse.
+func (p *Part) Step(mono time.Duration, now time.Time, l *capture.Luma) capture.Light {
 	if p.started {
-		if d := f.Mono - p.mono; d > 0 {
+		switch d := mono - p.mono; {
+		case d > 0:
 			p.at += min(d, maxFrameGap)
+		case d < 0: // another camera, or the same that counts anew
+			p.fresh, p.due = true, 0
 		}
 	}
-	p.mono = f.Mono
+	p.mono = mono
 	if p.started && p.at < p.due {
 		return p.act.Light
 	}
 	p.started = true
-	p.look.Video = f.Format.Pixel == capture.YUYV || f.Format.Pixel == capture.NV12
+	if p.cfg.Pixel != nil {
+		px := p.cfg.Pixel()
+		p.look.Video = px == capture.YUYV || px == capture.NV12
+	}
 	in := Input{
 		At: p.at, Clock: clockOf(now), Scene: p.look.Look(l),
 		Lamp: p.cfg.Actuator.Power(), Fresh: p.fresh,
@@ -148,8 +158,9 @@ func (p *Part) Faults() []string { return append(p.c.Health().Faults(), p.faults
 // SetMode changes who decides.
 func (p *Part) SetMode(m Mode, schedule Span) error { return p.c.SetMode(m, schedule) }
 
-// Lost says that there are no pictures: the lamp goes off. The next Step drives
-// lamp and filter anew, because nobody knows what happened meanwhile.
+// Lost says that there are no pictures, or that the camera is opened anew: the
+// lamp goes off. The next Step drives lamp and filter again, because nobody knows
+// what happened meanwhile. Call it from the goroutine of Step.
 func (p *Part) Lost() {
 	p.fresh, p.due = p.started, 0
 	if err := p.cfg.Actuator.Off(); err != nil {

@@ -40,7 +40,6 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{}
 	s.lamp, s.filter = newPin(&s.j, "l"), newPin(&s.j, "f")
-	s.frame.Format = capture.Format{Pixel: capture.MJPEG}
 	part, err := daynight.NewPart(daynight.PartConfig{
 		Actuator: &daynight.Actuator{Lamp: &daynight.PinLamp{Pin: s.lamp, On: gpio.High}, Filter: &daynight.LevelFilter{Pin: s.filter, Day: gpio.High}},
 		Ambient:  &s.sensor,
@@ -58,7 +57,7 @@ var noon = time.Date(2026, 6, 21, 12, 0, 0, 0, time.UTC)
 
 func (s *stage) pass(d time.Duration) (lights []capture.Light) {
 	for end := s.frame.Mono + d; s.frame.Mono < end; s.frame.Mono += 100 * time.Millisecond {
-		l := s.part.Step(&s.frame, luma(32, 18, func(int, int) uint8 { return s.level }), noon)
+		l := s.part.Step(s.frame.Mono, noon, luma(32, 18, func(int, int) uint8 { return s.level }))
 		if len(lights) == 0 || lights[len(lights)-1] != l {
 			lights = append(lights, l)
 		}
@@ -155,15 +154,15 @@ func TestPart(t *testing.T) {
 
 // A camera on a desk: nothing to drive, no sensor, no exposure.
 func TestPartOfUSBWebcam(t *testing.T) {
-	part, err := daynight.NewPart(daynight.PartConfig{})
+	part, err := daynight.NewPart(daynight.PartConfig{Pixel: func() capture.Pixel { return capture.YUYV }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer part.Close()
-	f := capture.Frame{Format: capture.Format{Pixel: capture.YUYV}}
+	var mono time.Duration
 	step := func(level uint8, d time.Duration) (l capture.Light) {
-		for end := f.Mono + d; f.Mono < end; f.Mono += 50 * time.Millisecond {
-			l = part.Step(&f, luma(32, 18, func(int, int) uint8 { return level }), time.Unix(0, 0))
+		for end := mono + d; mono < end; mono += 50 * time.Millisecond {
+			l = part.Step(mono, time.Unix(0, 0), luma(32, 18, func(int, int) uint8 { return level }))
 		}
 		return l
 	}
@@ -189,5 +188,25 @@ func TestPartRefusesConfig(t *testing.T) {
 	stuck.fail = errors.New("no such line")
 	if _, err := daynight.NewPart(daynight.PartConfig{Actuator: &daynight.Actuator{Lamp: &daynight.PinLamp{Pin: stuck}}}); err == nil || !strings.Contains(err.Error(), "no such line") {
 		t.Errorf("a lamp that cannot be parked: %v", err)
+	}
+}
+
+// A step allocates nothing, whether it is due or not.
+func TestPartAllocatesNothing(t *testing.T) {
+	part, err := daynight.NewPart(daynight.PartConfig{Exposure: func() daynight.Exposure { return daynight.Exposure{Time: time.Millisecond, Gain: 2} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := luma(240, 135, func(x, _ int) uint8 { return uint8(x) })
+	mono := time.Duration(0)
+	for range 200 {
+		part.Step(mono, noon, l)
+		mono += 100 * time.Millisecond
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		mono += 500 * time.Millisecond
+		part.Step(mono, noon, l)
+	}); n != 0 {
+		t.Errorf("%g allocations a step", n)
 	}
 }
