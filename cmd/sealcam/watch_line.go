@@ -66,9 +66,12 @@ func column(s string, width int) string {
 func pictureWords(v *seal.Verified, now time.Time) string {
 	m := v.Meta()
 	_, media := v.Media()
+	size := ""
+	if m.Width > 0 {
+		size = fmt.Sprintf("%dx%d", m.Width, m.Height)
+	}
 	words := []string{
-		column(m.Kind, 8), column(m.Cause, 8), column(m.Light, 9),
-		column(fmt.Sprintf("%dx%d", m.Width, m.Height), 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
+		column(m.Kind, 8), column(m.Cause, 8), column(m.Light, 9), column(size, 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
 	}
 	if m.Kind == seal.KindClip {
 		words = append(words, fmt.Sprintf("event %d part %d", m.Event, m.Part))

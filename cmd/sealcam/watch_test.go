@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/viewer"
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// shutter makes verified messages.
+type shutter struct {
+	t      *testing.T
+	camera seal.CameraID
+	sealer *seal.Sealer
+	opener *seal.Opener
+	seq    uint64
+	prev   [32]byte
+}
+
+func newShutter(t *testing.T) *shutter {
+	t.Helper()
+	house, err := identity.CreateHousehold(filepath.Join(t.TempDir(), "house"), "", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := house.AddViewer("desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := pairedCamera(t, house, filepath.Join(t.TempDir(), "camera"))
+	s := &shutter{t: t, camera: c.ID()}
+	if s.sealer, err = seal.NewSealer(seal.SealerConfig{Key: c.Signer(), Roster: c.Roster(), Boot: [16]byte{1}}); err != nil {
+		t.Fatal(err)
+	}
+	s.opener, err = seal.NewOpener(seal.OpenerConfig{Household: house.ID(), Roster: c.Roster(), Key: who.Key(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// outcome seals m as the next durable message and returns it as a viewer has it.
+func (s *shutter) outcome(m seal.Meta, media string) viewer.Outcome {
+	s.t.Helper()
+	s.seq++
+	m.Stream, m.Seq, m.Prev = seal.Durable, s.seq, s.prev
+	sealed, err := s.sealer.Seal(m, []byte(media))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.prev = sealed.Hash
+	v, err := s.opener.Open(s.camera, sealed.Bytes)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return viewer.Outcome{What: viewer.Verified, Camera: s.camera, Name: "Garden", At: lunch, Verified: v, Sealed: sealed.Bytes}
+}
+
+// lunch is when everything here is seen.
+var lunch = time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)
+
+func newWatcher(out *bytes.Buffer, f watchFlags) *watcher {
+	return &watcher{env: &cli.Env{Stdout: out}, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+}
+
+func TestWatchLines(t *testing.T) {
+	s := newShutter(t)
+	id := string(s.camera)
+	picture := func(ago time.Duration) viewer.Outcome {
+		return s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNTP, Taken: lunch.Add(-ago),
+			Cause: "motion", Light: "night", Event: 3, Width: 1920, Height: 1080}, strings.Repeat("x", 213_400))
+	}
+	status := func(text string) viewer.Outcome {
+		return s.outcome(seal.Meta{Kind: seal.KindStatus, Media: "application/json", Clock: seal.ClockNone}, text)
+	}
+	gap := func(what viewer.What, n uint64) viewer.Outcome {
+		return viewer.Outcome{What: what, Camera: s.camera, Name: "Garden", At: lunch,
+			Gap: seal.Gap{First: 5, Last: 4 + n, After: lunch.Add(-2 * time.Hour), Before: lunch.Add(-time.Hour)}}
+	}
+	var out bytes.Buffer
+	w := newWatcher(&out, watchFlags{})
+	for _, c := range []struct {
+		name string
+		o    viewer.Outcome
+		want string
+	}{
+		{"picture", picture(400 * time.Millisecond), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  0.4 s ago\n"},
+		{"picture of a clock that is ahead", picture(-time.Second), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  just now\n"},
+		{"older picture", picture(90 * time.Second), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  1m30s ago\n"},
+		{"old picture", picture(26 * time.Hour), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  of 2026-05-03 10:00:00\n"},
+		{"part of a clip, no clock", s.outcome(seal.Meta{Kind: seal.KindClip, Media: "video/mp4", Clock: seal.ClockNone, Event: 7, Part: 2}, "x"),
+			"12:00:00  verified   Garden            clip                                          1 kB  no clock  event 7 part 2\n"},
+		{"refusal", viewer.Outcome{What: viewer.Refused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.BrokenSeal, Alarm: true}},
+			"12:00:00  refused    Garden            broken seal   This picture was changed on its way, or is not from your camera; the camera's key may have been copied\n"},
+		{"gap", gap(viewer.GapOpened, 3), "12:00:00  missing    Garden            3 messages between 10:00:00 and 11:00:00, asked for\n"},
+		{"gap of one", gap(viewer.GapOpened, 1), "12:00:00  missing    Garden            1 message between 10:00:00 and 11:00:00, asked for\n"},
+		{"gap closed", gap(viewer.GapClosed, 3), "12:00:00  complete   Garden            3 messages between 10:00:00 and 11:00:00\n"},
+		{"gap lost", gap(viewer.GapLost, 3), "12:00:00  lost       Garden            3 messages between 10:00:00 and 11:00:00, the rest will never come\n"},
+		{"again", viewer.Outcome{What: viewer.Again, Camera: s.camera, At: lunch}, ""},
+		{"hello", viewer.Outcome{What: viewer.Hello, Camera: s.camera, At: lunch, Hello: &seal.Hello{}},
+			"12:00:00  hello      " + id[:8] + "...       a camera that is nobody's yet: " + id + "\n"},
+		{"hello again", viewer.Outcome{What: viewer.Hello, Camera: s.camera, At: lunch, Hello: &seal.Hello{}}, ""},
+		{"status", status(`{"state":"running","uptime_s":1}`), "12:00:00  status     Garden            running\n"},
+		{"the same status", status(`{"state":"running","uptime_s":2}`), ""},
+		{"trouble", status(`{"state":"trouble","troubles":["lens covered","\u001b[2J disk\u202e full"]}`), "12:00:00  status     Garden            trouble; lens covered; ?[2J disk? full\n"},
+		{"status that is none", status(`{`), ""},
+		{"kind of the future", s.outcome(seal.Meta{Kind: "sound", Media: "audio/ogg", Clock: seal.ClockNone}, "x"), ""},
+	} {
+		out.Reset()
+		if err := w.outcome(c.o); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != c.want {
+			t.Errorf("%s:\n got %q\nwant %q", c.name, out.String(), c.want)
+		}
+	}
+	if w.shown != 5 {
+		t.Errorf("%d pictures counted, want 5", w.shown)
+	}
+}
+
+func TestWatchJSON(t *testing.T) {
+	s := newShutter(t)
+	var out bytes.Buffer
+	w := newWatcher(&out, watchFlags{asJSON: true})
+	for _, o := range []viewer.Outcome{
+		s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNTP, Taken: lunch.UTC(), Cause: "motion", Width: 640, Height: 360}, "JPEG"),
+		s.outcome(seal.Meta{Kind: seal.KindStatus, Media: "application/json", Clock: seal.ClockNone}, `{"state":"running"}`),
+		{What: viewer.GapOpened, Camera: s.camera, At: lunch, Gap: seal.Gap{First: 3, Last: 9}},
+	} {
+		o.At = time.Unix(0, 0).UTC()
+		if err := w.outcome(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken, err := lunch.UTC().MarshalText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := func(what, name string) string {
+		return `{"at":"1970-01-01T00:00:00Z","what":"` + what + `","camera":"` + string(s.camera) + `"` + name
+	}
+	want := head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":1,"kind":"snapshot","media":"image/jpeg","bytes":4,"taken":"` + string(taken) + `","clock":"ntp","cause":"motion","width":640,"height":360}` + "\n" +
+		head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":2,"kind":"status","media":"application/json","bytes":19,"clock":"none","status":{"state":"running"}}` + "\n" +
+		head("gap", "") + `,"first":3,"until":9}` + "\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+	for line := range strings.Lines(out.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("no JSON: %s", line)
+		}
+	}
+}
+
+// What could not be stored is an error, so that no receipt lets the camera
+// delete it.
+func TestWatchThatCannotStore(t *testing.T) {
+	s := newShutter(t)
+	dir := filepath.Join(t.TempDir(), "album")
+	a, err := openAlbum(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	var out bytes.Buffer
+	w := newWatcher(&out, watchFlags{save: dir})
+	w.album = a
+	if err := os.WriteFile(filepath.Join(dir, string(s.camera)), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNone}, "JPEG")
+	if err := w.outcome(o); err == nil || errors.Is(err, viewer.ErrStop) || cli.HintOf(err) == "" || out.Len() != 0 {
+		t.Errorf("error %v (hint %q), printed %q", err, cli.HintOf(err), out.String())
+	}
+	if err := os.Remove(filepath.Join(dir, string(s.camera))); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.outcome(o); err != nil || !strings.HasSuffix(out.String(), "boot-01000000-durable-0000000001.jpg\n") {
+		t.Errorf("error %v, printed %q", err, out.String())
+	}
+}
