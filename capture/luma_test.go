@@ -1,7 +1,10 @@
 package capture
 
 import (
+	"bytes"
 	"errors"
+	"image"
+	"image/jpeg"
 	"math/rand/v2"
 	"testing"
 )
@@ -137,5 +140,48 @@ func BenchmarkLuma(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestLumaOfJPEG reads JPEG and raw frames in turns through one reader.
+func TestLumaOfJPEG(t *testing.T) {
+	m := image.NewGray(image.Rect(0, 0, 100, 60))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(60 + i%100 + i/100)
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.Bytes()
+	var r LumaReader
+	raw, _ := rawFrame(rand.New(rand.NewPCG(7, 8)), YUYV, 64, 64, 0)
+	for range 3 {
+		if l, err := r.Read(raw); err != nil || l.W != 8 || l.H != 8 {
+			t.Fatalf("raw: %v", err)
+		}
+		// What the format says is not asked: the JPEG knows its size.
+		l, err := r.Read(&Frame{Format: Format{Pixel: MJPEG, Width: 5, Height: 5}, Data: whole})
+		if err != nil || l.W != 13 || l.H != 8 {
+			t.Fatalf("JPEG: %v", err)
+		}
+		for i, got := range l.Pix {
+			if i%13 == 12 || i/13 == 7 {
+				continue // blocks over the edge hold what the encoder liked
+			}
+			want := slowMean(m.Pix, 100, 60, 8, i%13, i/13)
+			if d := int(got) - int(want); d < -1 || d > 1 {
+				t.Fatalf("JPEG: pixel %d,%d is %d, want %d", i%13, i/13, got, want)
+			}
+		}
+	}
+	for reason, data := range map[string][]byte{
+		"empty": nil, "not-jpeg": make([]byte, 300), "truncated": whole[:len(whole)/2], "header": append(bytes.Clone(whole[:2]), 0xff, 0xd9),
+	} {
+		_, err := r.Read(&Frame{Format: Format{Pixel: MJPEG}, Data: data})
+		var bad *BadFrame
+		if !errors.As(err, &bad) || bad.Reason != reason {
+			t.Errorf("%s: got %v", reason, err)
+		}
 	}
 }
