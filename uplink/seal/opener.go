@@ -239,6 +239,8 @@ func checkAgeHeader(body []byte) error {
 		switch {
 		case !ok:
 			return fmt.Errorf("age header is longer than %d bytes", maxAge)
+		case bytes.HasPrefix(line, []byte(end)) && stanzas == 0:
+			return errors.New("age header without recipients")
 		case bytes.HasPrefix(line, []byte(end)):
 			return nil
 		case bytes.HasPrefix(line, []byte("->")):

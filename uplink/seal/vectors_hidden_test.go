@@ -138,6 +138,19 @@ func bodyCases() []vcase {
 		bad("unknown-stanza", "malformed", "a recipient of an unknown kind beside ours", fixed(func(b []byte) []byte {
 			return bytes.Replace(b, []byte("\n-> "), []byte("\n-> grease x\n\n-> "), 1)
 		})),
+		bad("no-stanza", "malformed", "encrypted to nobody", fixed(func(b []byte) []byte {
+			return append([]byte("age-encryption.org/v1\n"), b[bytes.Index(b, []byte("--- ")):]...)
+		})),
+		bad("stanza-garbled", "broken seal", "a line of the stanza is not base64", fixed(func(b []byte) []byte {
+			i := bytes.Index(b, []byte("\n--- "))
+			out := bytes.Clone(b)
+			out[i-5] = '*'
+			return out
+		})),
+		bad("stanza-short", "broken seal", "the key in a stanza before ours is too short", durable(func(c *cast, f *seal.Forge) {
+			f.To = []string{c.laptop.Public().Recipient, c.phone.Public().Recipient}
+			f.Body = func(b []byte) []byte { return slices.Concat(b[:60], b[64:]) }
+		})),
 		bad("not-for-us", "not for you", "encrypted to another viewer", to(func(c *cast) []string { return []string{c.laptop.Public().Recipient} })),
 		bad("header-mac", "broken seal", "the MAC of the age header does not fit", fixed(func(b []byte) []byte {
 			i := bytes.Index(b, []byte("\n--- "))
