@@ -26,6 +26,11 @@ type Loop struct {
 	Stuck   time.Duration    // without a good frame for this long, open again; 0 is 10 s
 	Backoff Backoff
 
+	// Lost is called on Run's goroutine whenever frames had come and none come
+	// any more, so that what depends on them (a lamp) can be put to rest. May be
+	// nil.
+	Lost func()
+
 	// Once ends Run when the camera ends: with nil after io.EOF, else with what
 	// went wrong. It is for files.
 	Once bool
@@ -64,6 +69,9 @@ func (l *Loop) Run(ctx context.Context, each func(*Frame) error) error {
 	for {
 		began := r.now()
 		frames, err := r.connection(ctx)
+		if frames > 0 && l.Lost != nil {
+			l.Lost()
+		}
 		var own *eachError
 		switch {
 		case errors.As(err, &own):

@@ -218,6 +218,27 @@ func TestLoopComesBackInANewFormat(t *testing.T) {
 	})
 }
 
+// Lost is called once for each time that frames had come, and not for attempts
+// that gave none.
+func TestLoopTellsOfALostCamera(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		frame := capturetest.Frames(capturetest.JPEG(32, 16, 1))
+		first := &capturetest.Camera{Delivers: small, Steps: frame, End: capture.ErrGone}
+		again := &capturetest.Camera{Delivers: small, Steps: frame, End: capture.ErrGone}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		var story []string
+		l := capture.Loop{
+			Open: opens(first, nil, nil, again), Backoff: capture.Backoff{Rand: half},
+			Lost: func() { story = append(story, "lost") },
+		}
+		_ = l.Run(ctx, func(*capture.Frame) error { story = append(story, "frame"); return nil }) // ends with ctx
+		if got := strings.Join(story, " "); got != "frame lost frame lost" {
+			t.Errorf("%s, want frame lost frame lost", got)
+		}
+	})
+}
+
 func TestLoopIsPatientAndQuietWithoutACamera(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -145,6 +146,10 @@ func steady(tb testing.TB, spec string) func() {
 	s.Live.Every.Duration = 0
 	s.Motion.Rate = 60 // every frame is looked at
 	a := newAgent(tb, s, nil)
+	var err error
+	if a.light, err = daynight.NewPart(daynight.PartConfig{}); err != nil {
+		tb.Fatal(err)
+	}
 	a.eye.meter = newMeter(&a.cpu)
 	cam, err := scene.Open(spec, scene.Options{})
 	if err != nil {

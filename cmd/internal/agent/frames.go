@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -31,6 +32,7 @@ type eye struct {
 	step     time.Duration // between analysed frames
 	nextLook time.Duration
 	lastMono time.Duration
+	faultsAt time.Duration // when the lighting was last asked for faults
 }
 
 // frames carries light to kept frames until ctx ends or a source that can end
@@ -71,7 +73,7 @@ func (a *Agent) frame(f *capture.Frame) error {
 	}
 	if a.light != nil {
 		f.Light = a.light.Step(f.Mono, a.now(), luma)
-		a.lightNow.Store(uint32(f.Light))
+		a.noteLight(f)
 	}
 	e.meter.mark(StageLight)
 	var v motion.Verdict
@@ -89,6 +91,28 @@ func (a *Agent) frame(f *capture.Frame) error {
 	}
 	e.meter.mark(StageKeep)
 	return nil
+}
+
+// faultsEach is how often the lighting is asked what does not work.
+const faultsEach = 2 * time.Second
+
+// noteLight keeps what status says about the light.
+func (a *Agent) noteLight(f *capture.Frame) {
+	a.lightNow.Store(uint32(f.Light))
+	e := &a.eye
+	if f.Mono < e.faultsAt || f.Mono-e.faultsAt >= faultsEach {
+		e.faultsAt = f.Mono
+		if now, before := a.light.Faults(), a.faults.Load(); before == nil && len(now) > 0 || before != nil && !slices.Equal(*before, now) {
+			a.faults.Store(&now)
+		}
+	}
+}
+
+// lost puts to rest what depends on frames.
+func (a *Agent) lost() {
+	if a.light != nil {
+		a.light.Lost()
+	}
 }
 
 // due reports whether the frame at mono is one to look at: at most one each

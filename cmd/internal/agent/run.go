@@ -38,11 +38,15 @@ type Config struct {
 }
 
 // Lighting says in which light a frame was taken, and acts on lamp and filter.
-// *daynight.Part is one.
+// *daynight.Part is one. All its methods are called on the frame goroutine.
 type Lighting interface {
 	// Step looks at l, taken at the monotonic time at, when the wall clock said
 	// now. It allocates nothing.
 	Step(at time.Duration, now time.Time, l *capture.Luma) capture.Light
+	// Lost says that no frames come any more: no lamp may burn for nobody.
+	Lost()
+	// Faults returns what does not work, one sentence each.
+	Faults() []string
 }
 
 // Agent is one running camera.
@@ -89,7 +93,7 @@ func New(c Config) (*Agent, error) {
 	if open == nil {
 		open = c.Settings.source().Auto().Open
 	}
-	a.loop = capture.Loop{Open: open, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
+	a.loop = capture.Loop{Open: open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
 	return a, nil
 }
 
@@ -118,6 +122,7 @@ type counters struct {
 	badLuma  atomic.Uint64 // frames whose picture data could not be read
 	failed   atomic.Uint64 // pictures that could not be encoded or sealed
 	lightNow atomic.Uint32
+	faults   atomic.Pointer[[]string] // of the lighting, as of the last frame
 }
 
 // Stats is what an Agent counted since its start.
@@ -130,6 +135,7 @@ type Stats struct {
 	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
 	Failed  uint64 // pictures that could not be encoded or sealed
 	Light   capture.Light
+	Faults  []string              // what does not work, one sentence each
 	CPU     [stages]time.Duration // per stage; 0 where the system does not say
 }
 
@@ -139,6 +145,9 @@ func (a *Agent) Stats() Stats {
 		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
 		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
 		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Light: capture.Light(a.lightNow.Load()),
+	}
+	if f := a.faults.Load(); f != nil {
+		s.Faults = *f
 	}
 	for i := range a.cpu {
 		s.CPU[i] = time.Duration(a.cpu[i].Load())

@@ -33,7 +33,12 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		return err
 	}
 	defer up.Close()
-	a, err := New(Config{Settings: s, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	light, err := openLight(s, log)
+	if err != nil {
+		return err
+	}
+	defer light.close(log)
+	a, err := New(Config{Settings: s, Light: light.part, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
 	if err != nil {
 		return err
 	}

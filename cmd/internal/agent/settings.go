@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/boards/toml"
+	"github.com/sealcam/sealcam/capture/daynight"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -29,6 +30,10 @@ type Settings struct {
 		Sensitivity int     `toml:"sensitivity"`
 		Rate        float64 `toml:"rate"`
 	} `toml:"motion"`
+	Light struct {
+		Mode     daynight.Mode `toml:"mode"`
+		Schedule daynight.Span `toml:"schedule"`
+	} `toml:"light"`
 	Live struct {
 		Every toml.Duration `toml:"every"`
 	} `toml:"live"`
@@ -49,6 +54,7 @@ func Defaults() Settings {
 	s.Motion.Enabled = true
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
+	s.Light.Schedule = daynight.Span{From: 20 * time.Hour, To: 6 * time.Hour}
 	s.Live.Every.Duration = 10 * time.Second
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute

@@ -23,7 +23,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "sensitivity", "every", "broker", "budget", "status"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "mode", "schedule", "sensitivity", "every", "broker", "budget", "status"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -36,7 +37,7 @@ func (a *Agent) status(ctx context.Context) error {
 	var at time.Duration
 	for {
 		now := a.statusNow(began)
-		if at == 0 || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light {
+		if at == 0 || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light || !slices.Equal(now.Troubles, said.Troubles) {
 			if err := a.up.Status(now); err != nil {
 				if !errors.Is(err, uplink.ErrRevoked) {
 					a.log.Warn("status not sealed", "err", err)
@@ -60,10 +61,13 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if st.Light != capture.LightUnknown {
 		s.Light = st.Light.String()
 	}
+	if len(st.Faults) > 0 {
+		s.State, s.Troubles = "trouble", st.Faults
+	}
 	c := st.Capture
 	if c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second {
 		s.State = "trouble"
-		s.Troubles = append(s.Troubles, "no frames from the camera: "+c.LastError)
+		s.Troubles = append(slices.Clone(s.Troubles), "no frames from the camera: "+c.LastError)
 	}
 	s.Capture = map[string]any{
 		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 )
 
@@ -29,7 +30,11 @@ func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	a, err := agent.New(agent.Config{Settings: s, Open: source.Open, Uplink: up, Now: time.Now, Mono: agent.Monotonic, Log: log})
+	light, err := daynight.NewPart(daynight.PartConfig{Log: log}) // told by the picture alone: a desk has no lamp
+	if err != nil {
+		return nil, err
+	}
+	a, err := agent.New(agent.Config{Settings: s, Open: source.Open, Light: light, Uplink: up, Now: time.Now, Mono: agent.Monotonic, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,8 @@ type screen struct {
 	env *cli.Env
 	b   *bench
 
-	last       agent.Stats
-	lastAt     time.Time
-	lastCPU    time.Duration
-	verifiedIn bool
+	last   agent.Stats
+	lastAt time.Time
 }
 
 func newScreen(env *cli.Env, b *bench) *screen { return &screen{env: env, b: b, lastAt: time.Now()} }
@@ -67,7 +65,7 @@ func (s *screen) run(ctx context.Context) error {
 
 // tick prints one live line.
 func (s *screen) tick() {
-	now, st, cpu := time.Now(), s.b.mine.agent.Stats(), agent.ProcessCPU()
+	now, st := time.Now(), s.b.mine.agent.Stats()
 	frames := st.Capture.Frames - s.last.Capture.Frames
 	fps := float64(frames) / now.Sub(s.lastAt).Seconds()
 	var spent time.Duration
@@ -75,7 +73,7 @@ func (s *screen) tick() {
 		spent += st.CPU[i] - s.last.CPU[i]
 	}
 	perFrame := float64(spent.Microseconds()) / 1000 / float64(max(1, frames))
-	s.last, s.lastAt, s.lastCPU = st, now, cpu
+	s.last, s.lastAt = st, now
 	v := s.b.verdicts
 	v.mu.Lock()
 	verified, refused := v.verified, v.refused

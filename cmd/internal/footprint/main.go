@@ -198,7 +198,7 @@ func draw(ctx context.Context, path string) error {
 	}
 	defer f.Close()
 	var frame capture.Frame
-	for range 30 * 10 {
+	for range 30 * 5 {
 		if err := cam.Next(ctx, &frame); err != nil {
 			return err
 		}
