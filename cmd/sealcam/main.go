@@ -26,6 +26,7 @@ func commands() []cli.Command {
 		{Name: "household", Short: "make a household, take cameras in, let viewers look", Run: runHousehold},
 		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},
+		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},

@@ -17,6 +17,9 @@ Checks sealed files: that the camera you name sealed them, for this household, a
 that nobody changed them. Which camera you expect is for you to say, by its id or
 the household's name for it; nothing in a file decides that.
 
+With --proof it checks plain media that sealcam export wrote instead, against the
+proof beside it. That takes no household and no key; --camera is an id then.
+
 Exit code 0 means that every file is verified, 1 that one was refused or could not
 be read, 2 a mistake in the command. It says nothing about when: an old file
 verifies like a new one, but a live picture is refused as stale once it has expired.
@@ -24,14 +27,19 @@ verifies like a new one, but a live picture is refused as stale once it has expi
 
 // runVerify is "sealcam verify".
 func runVerify(_ context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("verify", "sealcam verify --household DIR [--viewer NAME] --camera CAMERA FILE...", verifyText)
+	fs := env.Flags("verify", "sealcam verify --household DIR [--viewer NAME] --camera CAMERA FILE...\n       sealcam verify --proof FILE.proof [--camera ID] MEDIA", verifyText)
 	dir := fs.String("household", "", "the household's `directory`")
 	name := fs.String("viewer", "", "as which viewer; the only one if empty")
 	camera := fs.String("camera", "", "id or name of the `camera` that the files must be of")
+	proof := fs.String("proof", "", "check MEDIA against this proof `file`, without any key")
 	files, err := parseMixed(fs, args)
 	switch {
 	case err != nil:
 		return err
+	case *proof != "" && (*dir != "" || *name != ""):
+		return cli.Usagef("--proof needs no household: leave out --household and --viewer")
+	case *proof != "":
+		return verifyProof(env, *proof, *camera, files)
 	case *dir == "":
 		return cli.Usagef("--household is missing")
 	case *camera == "":

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+const exportText = `
+Opens sealed files and writes for each the plain media, and beside it a proof with
+which anybody can check, without any key, that this camera sealed exactly these
+bytes:
+
+  sealcam verify --proof FILE.jpg.proof FILE.jpg
+
+Both stand beside FILE, or in --out. Whoever gets them learns what can be seen and
+all that the camera said about it: its id, the household's id, when, why, in which
+light, what was recognised. It shows nothing about any other picture. Whose camera
+it is, and where it hangs, a proof does not show.
+`
+
+// proofEnding is what a proof's name has after the name of its media.
+const proofEnding = ".proof"
+
+// runExport is "sealcam export".
+func runExport(_ context.Context, env *cli.Env, args []string) error {
+	fs := env.Flags("export", "sealcam export --household DIR [--viewer NAME] [--camera CAMERA] [--out DIR] FILE.sealed...", exportText)
+	dir := fs.String("household", "", "the household's `directory`")
+	name := fs.String("viewer", "", "as which viewer; the only one if empty")
+	camera := fs.String("camera", "", "id or name of the `camera` that the files must be of; any of the household's if empty")
+	out := fs.String("out", "", "`directory` to write into; that of FILE if empty")
+	files, err := parseMixed(fs, args)
+	switch {
+	case err != nil:
+		return err
+	case *dir == "":
+		return cli.Usagef("--household is missing")
+	case len(files) == 0:
+		return cli.Usagef("no FILE to export")
+	}
+	who, err := identity.OpenViewer(*dir, *name)
+	if err != nil {
+		return hintNoHousehold(*dir, err)
+	}
+	var expected seal.CameraID
+	if *camera != "" {
+		c, err := findCamera(who.Roster(), *camera)
+		if err != nil {
+			return err
+		}
+		expected = c.ID
+	}
+	refused := false
+	for _, file := range files {
+		b, err := readBounded(env.Stdin, file, seal.MaxSealed)
+		if err != nil {
+			return err
+		}
+		v, err := openExport(who, expected, b)
+		if err != nil {
+			refused = true
+			tellRefusal(env, file, err)
+			continue
+		}
+		if err := writeExport(env, who, file, *out, v); err != nil {
+			return err
+		}
+	}
+	if refused {
+		return &cli.Silent{Code: cli.ExitFailed}
+	}
+	return nil
+}
+
+// openExport opens a message as of the time when it was good: a proof says what
+// was sealed, and not that it is now. Without an expected camera it is the one
+// that the message itself names, and what is written is told to be of that one.
+func openExport(who *identity.Viewer, expected seal.CameraID, b []byte) (*seal.Verified, error) {
+	visible, err := seal.Peek(b)
+	if err != nil {
+		return nil, err
+	}
+	if expected == "" {
+		expected = visible.Camera
+	}
+	now := func() time.Time {
+		if visible.Expires.IsZero() {
+			return time.Now()
+		}
+		return visible.Expires.Add(-time.Nanosecond)
+	}
+	opener, err := seal.NewOpener(seal.OpenerConfig{Household: who.Household(), Roster: who.Roster(), Key: who.Key(), Now: now})
+	if err != nil {
+		return nil, err
+	}
+	return opener.Check(expected, b)
+}
+
+// writeExport writes media and proof, and tells where they are. It replaces no
+// file that holds something else.
+func writeExport(env *cli.Env, who *identity.Viewer, file, out string, v *seal.Verified) error {
+	camera, media := v.Media()
+	if len(media) == 0 {
+		return fmt.Errorf("%s: a message of kind %s without media: there is nothing to publish", file, v.Meta().Kind)
+	}
+	base := pictureName(v.Meta())
+	if file != "-" {
+		base = strings.TrimSuffix(filepath.Base(file), ".sealed")
+		if out == "" {
+			out = filepath.Dir(file)
+		}
+	}
+	if out == "" {
+		out = "."
+	}
+	to, err := openAlbum(out)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	picture := base + extension(v.Meta().Media)
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{picture, media}, {picture + proofEnding, v.Proof()}} {
+		if err := to.writeNew(f.name, f.data); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(out, f.name), err)
+		}
+	}
+	label := ""
+	if c, ok := who.Roster().Camera(camera); ok {
+		label = c.Name
+	}
+	fmt.Fprintf(env.Stdout, "%s  %s  %s\n          %s\n", env.Paint(cli.Good, "exported"), filepath.Join(out, picture), verifiedWords(v, label), filepath.Join(out, picture+proofEnding))
+	return to.syncDir(".")
+}
+
+// writeNew is write for a name that is free, or holds the same already.
+func (a *album) writeNew(name string, data []byte) error {
+	f, err := a.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.write(name, data)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	there, err := io.ReadAll(io.LimitReader(f, int64(len(data))+1))
+	if err != nil || bytes.Equal(there, data) {
+		return err
+	}
+	return cli.Hint(errors.New("there is another file of that name"), "give a new directory with --out")
+}
