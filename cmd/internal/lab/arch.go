@@ -28,13 +28,13 @@ func (a Arch) spec() (spec, error) {
 	switch a {
 	case ARM64:
 		return spec{
-			goEnv: []string{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"},
+			goEnv: []string{"GOOS=linux", "GOARCH=arm64"},
 			deb:   "arm64", meta: "arm64", kbuild: "arm64", cross: "aarch64-linux-gnu-",
 			qemu: "qemu-system-aarch64", cpu: "cortex-a53",
 		}, nil
 	case ARMv7:
 		return spec{
-			goEnv: []string{"GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0"},
+			goEnv: []string{"GOOS=linux", "GOARCH=arm", "GOARM=7"},
 			deb:   "armhf", meta: "armmp", kbuild: "arm", cross: "arm-linux-gnueabihf-",
 			qemu: "qemu-system-arm", cpu: "cortex-a7",
 		}, nil

@@ -23,6 +23,11 @@ func Build(ctx context.Context, arch Arch, pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return build(ctx, sp.goEnv, string(arch), pkg)
+}
+
+// build builds a command with additional environment, for a place called name.
+func build(ctx context.Context, env []string, name, pkg string) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
@@ -33,14 +38,15 @@ func Build(ctx context.Context, arch Arch, pkg string) (string, error) {
 	}
 	// Two checkouts may share a cache, so executables are kept by checkout.
 	sum := sha256.Sum256([]byte(strings.TrimSpace(mod)))
-	out := filepath.Join(cache, "bin-"+hex.EncodeToString(sum[:4]), string(arch), path.Base(pkg))
+	out := filepath.Join(cache, "bin-"+hex.EncodeToString(sum[:4]), name, path.Base(pkg))
 	unlock, err := lock(cache)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	if _, err := output(ctx, sp.goEnv, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, modulePath+pkg); err != nil {
-		return "", fmt.Errorf("building %s for %s: %w", pkg, arch, err)
+	env = append([]string{"CGO_ENABLED=0"}, env...)
+	if _, err := output(ctx, env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, modulePath+pkg); err != nil {
+		return "", fmt.Errorf("building %s for %s: %w", pkg, name, err)
 	}
 	return out, nil
 }

@@ -3,126 +3,196 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/sealcam/sealcam/uplink/identity"
-	"github.com/sealcam/sealcam/uplink/mqtt"
-	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// home is a household on the host, with its broker: what a guest's sealcamd
-// belongs to and talks to.
+// home is a household on the host, made with the commands that a person
+// types, and its Mosquitto: what a guest's sealcamd belongs to and talks to.
 type home struct {
-	dir    string // the household's, with one viewer
-	owner  *identity.Household
-	broker *broker
+	dir    string // the household's
+	tool   string // sealcam, built for the host
+	port   int
+	broker *service
 }
 
-// homeViewer is the one viewer of a home.
-const homeViewer = "lab"
-
-// newHome makes a household and starts its broker, which guests reach at Host
-// and programs of the host at 127.0.0.1.
+// newHome makes a household with one viewer and starts its broker, which
+// guests reach at Host and programs of the host at 127.0.0.1.
 func newHome(t *testing.T) *home {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := CheckHost(); err != nil {
+		t.Fatal(err)
 	}
-	must(CheckHost())
+	tool, err := build(t.Context(), nil, "host", "cmd/sealcam")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	h := &home{dir: filepath.Join(dir, "household")}
-	var err error
-	h.owner, err = identity.CreateHousehold(h.dir, "", time.Now)
-	must(err)
-	_, err = h.owner.AddViewer(homeViewer)
-	must(err)
-	cert, key, err := h.owner.IssueServer(Host, "127.0.0.1")
-	must(err)
-	for name, text := range map[string][]byte{"authority.crt": h.owner.Authority(), "server.crt": cert, "server.key": key} {
-		must(os.WriteFile(filepath.Join(dir, name), text, 0o600))
+	h := &home{dir: filepath.Join(dir, "household"), tool: tool, port: freePort(t)}
+	h.sealcam(t, nil, "household", "create", h.dir, "--broker", fmt.Sprintf("mqtts://%s:%d", Host, h.port))
+	files := filepath.Join(dir, "mosquitto")
+	h.sealcam(t, nil, "household", "broker", h.dir, files, "--host", Host+",127.0.0.1")
+
+	// The configuration that sealcam writes, on this test's port of the loopback.
+	path := filepath.Join(files, "mosquitto.conf")
+	conf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	h.broker, err = startBroker(t.Context(), dir, []string{identity.ViewerPrefix + homeViewer})
-	must(err)
-	t.Cleanup(func() {
-		h.broker.Stop()
-		if t.Failed() {
-			t.Logf("log of the broker:\n%s", h.broker.Log())
-		}
-	})
-	must(h.owner.SetBroker(fmt.Sprintf("mqtts://%s:%d", Host, h.broker.Port)))
+	listener := regexp.MustCompile(`(?m)^listener 8883$`)
+	if !listener.Match(conf) {
+		t.Fatalf("no listener to move in\n%s", conf)
+	}
+	conf = listener.ReplaceAll(conf, fmt.Appendf(nil, "listener %d 127.0.0.1", h.port))
+	if os.Geteuid() == 0 {
+		conf = append(conf, "user root\n"...) // who may read a test's files
+	}
+	if err := os.WriteFile(path, conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.broker = startService(t, "mosquitto", "-c", path)
+	h.awaitBroker(t)
 	return h
 }
 
 // url is the broker's address for programs of the host.
-func (h *home) url() string { return fmt.Sprintf("mqtts://127.0.0.1:%d", h.broker.Port) }
+func (h *home) url() string { return fmt.Sprintf("mqtts://127.0.0.1:%d", h.port) }
 
-// adopt takes a guest's sealcamd, whose settings are at config, into the
-// household: what a person does with two files.
-func (h *home) adopt(ctx context.Context, m *Machine, config, name string) (seal.CameraID, error) {
-	request, err := m.Output(ctx, "sealcamd", "-config", config, "request")
+// sealcam runs the owner's tool on the host.
+func (h *home) sealcam(t *testing.T, stdin []byte, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(limit(t, time.Minute), h.tool, args...)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return "", err
+		t.Fatalf("sealcam %s: %v\n%s%s", strings.Join(args, " "), err, out, &stderr)
 	}
-	hello, err := identity.ParseRequest([]byte(request))
-	if err != nil {
-		return "", err
-	}
-	if err := h.owner.AddCamera(hello.Camera, name); err != nil {
-		return "", err
-	}
-	pairing, err := h.owner.Pair(hello.Camera, hello.CSR)
-	if err != nil {
-		return "", err
-	}
-	text, err := pairing.MarshalText()
-	if err != nil {
-		return "", err
-	}
-	p, err := m.Start(text, "sealcamd", "-config", config, "claim", "-")
-	if err != nil {
-		return "", err
-	}
-	if r, err := p.Wait(ctx); err != nil || r.Exit != 0 {
-		return "", fmt.Errorf("claim: exit code %d, %v\n%s", r.Exit, err, r.Stderr)
-	}
-	return hello.Camera, nil
+	return string(out)
 }
 
-// TestHome shows that the lab's broker takes the household's viewer and
-// refuses who comes without a certificate, also after a restart.
-func TestHome(t *testing.T) {
-	h := newHome(t)
-	ctx := limit(t, time.Minute)
-	viewer, err := identity.OpenViewer(h.dir, "")
+func (h *home) awaitBroker(t *testing.T) {
+	t.Helper()
+	ctx := limit(t, 20*time.Second)
+	for {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.port))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("mosquitto does not listen: %v\n%s", err, h.broker.said())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// adopt takes a guest's sealcamd, whose settings are at config, into the
+// household: what a person does with two files. It returns the camera's id.
+func (h *home) adopt(t *testing.T, m *Machine, config, name string) string {
+	t.Helper()
+	request := m.must(t, "sealcamd", "-config", config, "request")
+	pairing := h.sealcam(t, []byte(request), "household", "add-camera", h.dir, "-", "--name", name)
+	p, err := m.Start([]byte(pairing), "sealcamd", "-config", config, "claim", "-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		conn, err := mqtt.Dial(ctx, mqtt.Config{URL: h.url(), TLS: viewer.TLS(), ClientID: "test"})
-		if err != nil {
-			t.Fatal(err)
+	if r, err := p.Wait(limit(t, time.Minute)); err != nil || r.Exit != 0 {
+		t.Fatalf("claim: exit code %d, %v\n%s", r.Exit, err, r.Stderr)
+	}
+	return strings.TrimSpace(m.must(t, "sealcamd", "-config", config, "id"))
+}
+
+// service is a program of the host that runs beside a test and ends with it.
+type service struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+
+	mu      sync.Mutex
+	out     bytes.Buffer
+	changed chan struct{}
+}
+
+// startService starts a program. What it said is shown when the test fails.
+func startService(t *testing.T, name string, args ...string) *service {
+	t.Helper()
+	s := &service{done: make(chan struct{}), changed: make(chan struct{})}
+	s.cmd = command(t.Context(), nil, name, args...)
+	s.cmd.Stdout, s.cmd.Stderr = s, s
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // tests end it as they like; what it said tells more
+		close(s.done)
+	}()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.done
+		if t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(name), tail(s.said(), 16<<10))
 		}
-		if err := conn.Subscribe(ctx, "sealcam/v1/+/live"); err != nil {
-			t.Error(err)
+	})
+	return s
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+func (s *service) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return s.out.Write(p)
+}
+
+func (s *service) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
+// until waits until ok is true of all that the service has said.
+func (s *service) until(ctx context.Context, ok func(said string) bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if ok(s.said()) {
+			return nil
 		}
-		conn.Close()
-		strange := viewer.TLS()
-		strange.Certificates = nil
-		if conn, err := mqtt.Dial(ctx, mqtt.Config{URL: h.url(), TLS: strange, ClientID: "test"}); err == nil {
-			conn.Close()
-			t.Error("the broker took a client without a certificate")
-		}
-		h.broker.Stop()
-		if err := h.broker.Start(t.Context()); err != nil {
-			t.Fatal(err)
+		select {
+		case <-changed:
+		case <-s.done:
+			if ok(s.said()) {
+				return nil
+			}
+			return fmt.Errorf("%s ended: %v", s.cmd.Path, s.cmd.ProcessState)
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }

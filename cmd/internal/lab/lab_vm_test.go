@@ -49,16 +49,6 @@ func boot(t *testing.T, g Guest) *Machine {
 	return m
 }
 
-// build builds a command of the product for a board.
-func build(t *testing.T, arch Arch, pkg string) string {
-	t.Helper()
-	path, err := Build(t.Context(), arch, pkg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func (m *Machine) must(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := m.Output(limit(t, time.Minute), args...)

@@ -1,0 +1,318 @@
+//go:build vm && linux
+
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// told is a line of `sealcam watch --json`, as far as these tests look.
+type told struct {
+	What, Camera, Stream, Kind, Clock, Cause, Saved string
+	Reason, Detail                                  string
+	Seq, First, Until                               uint64
+	Width, Height                                   int
+	Late, Retained                                  bool
+	Status                                          *struct {
+		State    string
+		Troubles []string
+		Capture  struct {
+			Frames, Dropped, Reopened uint64
+			Bad                       map[string]uint64
+		}
+	}
+}
+
+// screen is a viewer on the host: `sealcam watch`.
+type screen struct {
+	*service
+	album string
+}
+
+func (h *home) watch(t *testing.T) *screen {
+	t.Helper()
+	album := filepath.Join(t.TempDir(), "album")
+	s := &screen{startService(t, h.tool, "watch", "--household", h.dir, "--broker", h.url(),
+		"--json", "--save", album, "--live", "--sealed"), album}
+	t.Cleanup(func() {
+		t.Logf("the viewer was shown %v", s.counts(t))
+	})
+	return s
+}
+
+// shown returns everything that the viewer was shown so far.
+func (s *screen) shown(t *testing.T) []told {
+	t.Helper()
+	var all []told
+	for line := range strings.Lines(s.said()) {
+		var now told
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "\n") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(line), &now); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		all = append(all, now)
+	}
+	return all
+}
+
+// counts tells how much of each kind the viewer was shown.
+func (s *screen) counts(t *testing.T) map[string]int {
+	n := make(map[string]int)
+	for _, x := range s.shown(t) {
+		n[strings.Join(strings.Fields(x.What+" "+x.Stream+" "+x.Kind+" "+x.Reason), " ")]++
+	}
+	return n
+}
+
+// wait waits until the viewer was shown something, after the first skip lines,
+// for which ok is true, and returns it.
+func (s *screen) wait(t *testing.T, what string, skip int, ok func(told) bool) (found told) {
+	t.Helper()
+	err := s.until(limit(t, 2*time.Minute), func(string) bool {
+		all := s.shown(t)
+		i := slices.IndexFunc(all[min(skip, len(all)):], ok)
+		if i >= 0 {
+			found = all[skip+i]
+		}
+		return i >= 0
+	})
+	if err != nil {
+		t.Fatalf("waiting for %s: %v", what, err)
+	}
+	return found
+}
+
+// picture waits for a verified picture of that width and looks at it.
+func (s *screen) picture(t *testing.T, what string, skip, width int) told {
+	t.Helper()
+	p := s.wait(t, what, skip, func(x told) bool { return x.What == "verified" && x.Kind == "snapshot" && x.Width == width })
+	f, err := os.Open(p.Saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if img, err := jpeg.Decode(f); err != nil || img.Bounds().Dx() != width || img.Bounds().Dy() != width*9/16 {
+		t.Errorf("%s: %v, %+v", p.Saved, err, p)
+	}
+	return p
+}
+
+// rig is a guest whose sealcamd belongs to a home, and a viewer.
+type rig struct {
+	home   *home
+	screen *screen
+	m      *Machine
+	camera string // its id
+	guest  Guest
+	paths  []string // JPEGs to play
+}
+
+// settingsAt is where a guest's settings are, on its disk.
+const settingsAt = "/data/sealcamd.toml"
+
+// configure writes settings. Everything comes often, so that tests are short.
+func (r *rig) configure(t *testing.T, source string, width int) {
+	t.Helper()
+	text := fmt.Sprintf(`state = "/data/sealcam"
+log = "debug"
+[camera]
+source = %q
+width = %d
+height = %d
+rate = 5.0
+[live]
+every = "1s"
+[uplink]
+budget = "64 MiB"
+status = "1s"
+`, source, width, width*9/16)
+	if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts sealcamd, which ends with the test at the latest.
+func (r *rig) start(t *testing.T) *Process {
+	t.Helper()
+	p, err := r.m.Start(nil, "sealcamd", "-config", settingsAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.Signal(syscall.SIGKILL) // it has ended, unless the test failed
+		if t.Failed() {
+			t.Logf("sealcamd said:\n%s", tail(p.Said().Stderr, 16<<10))
+		}
+	})
+	return p
+}
+
+// stop asks sealcamd to end, which it must do within 2 s and without a word of
+// trouble.
+func (r *rig) stop(t *testing.T, p *Process) {
+	t.Helper()
+	begin := time.Now()
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	end, err := p.Wait(limit(t, time.Minute))
+	if took := time.Since(begin); err != nil || end.Exit != 0 || took > 2*time.Second {
+		t.Errorf("SIGTERM: exit code %d after %v, %v", end.Exit, took, err)
+	}
+}
+
+// TestAgent is the product on a board: sealcamd captures in a guest whose clock
+// says 1970, publishes over TLS to a Mosquitto on the host, and a viewer on the
+// host verifies.
+func TestAgent(t *testing.T) {
+	arches(t, func(t *testing.T, arch Arch) {
+		r := &rig{home: newHome(t)}
+		files, paths := jpegs(t, "walk?size=1280x720&rate=5", 100)
+		for name, bad := range badJPEGs(t, files[paths[0]]) {
+			files["/lab/frames/"+name] = bad
+		}
+		sealcamd, err := Build(t.Context(), arch, "cmd/sealcamd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["/bin/sealcamd"] = sealcamd
+		r.paths = append([]string{"/lab/frames/noise.jpg"}, paths...)
+		r.guest = Guest{
+			Arch: arch, Net: true, Files: files, Clock: time.Unix(10, 0), Disk: filepath.Join(t.TempDir(), "disk"),
+			Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"},
+		}
+		if err := NewDisk(t.Context(), r.guest.Disk, 256<<20); err != nil {
+			t.Fatal(err)
+		}
+		r.m = boot(t, r.guest)
+		r.configure(t, "/dev/video0", 640)
+		r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
+		r.screen = r.home.watch(t)
+
+		t.Run("raw pictures, and a clock of 1970", func(t *testing.T) { testClock(t, r) })
+		t.Run("driver errors are in the sealed status", func(t *testing.T) { testTrouble(t, r) })
+		t.Run("MJPEG and a power cut", func(t *testing.T) { testPowerCut(t, r) })
+	})
+}
+
+// testClock starts without a clock: TLS works, statuses are verified, and live
+// pictures, which nobody could call fresh, are not shown. Then the clock is set,
+// as a time server would, and they are.
+func testClock(t *testing.T, r *rig) {
+	p := r.start(t)
+	s := r.screen.wait(t, "a status", 0, func(x told) bool { return x.What == "verified" && x.Status != nil })
+	if s.Camera != r.camera || s.Clock != "none" || s.Seq != 1 {
+		t.Errorf("the first status is told as %+v", s)
+	}
+	r.screen.wait(t, "a live picture", 0, func(x told) bool { return x.What == "refused" && x.Reason == "stale" })
+	r.m.must(t, "date", "-u", "-s", "@"+strconv.FormatInt(time.Now().Unix(), 10))
+	if got := r.screen.picture(t, "a picture of vivid", 0, 640); got.Camera != r.camera || got.Stream != "live" || got.Clock == "none" {
+		t.Errorf("the picture is told as %+v", got)
+	}
+	r.stop(t, p)
+}
+
+// testTrouble follows the state of a camera whose driver fails, as its owner
+// would see it.
+func testTrouble(t *testing.T, r *rig) {
+	holder, err := r.m.Start(nil, "guest", "hold", "/dev/video0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.UntilSaid(limit(t, time.Minute), "holding"); err != nil {
+		t.Fatal(err)
+	}
+	at := len(r.screen.shown(t))
+	status := func(what string, ok func(told) bool) told {
+		t.Helper()
+		return r.screen.wait(t, what, at, func(x told) bool { return x.Status != nil && ok(x) })
+	}
+	p := r.start(t)
+	s := status("a status of a camera in use", func(x told) bool { return x.Status.State == "trouble" })
+	if !strings.Contains(fmt.Sprint(s.Status.Troubles), "/dev/video0: camera is in use") {
+		t.Errorf("troubles %q", s.Status.Troubles)
+	}
+	holder.stop(t)
+	status("a status with frames", func(x told) bool { return x.Status.State == "running" && x.Status.Capture.Frames > 3 })
+	r.m.must(t, "guest", "set", "/dev/video0", "inject_v4l2_buf_flag_error=1", "percentage_of_dropped_buffers=50")
+	status("bad and lost frames", func(x told) bool { return total(x.Status.Capture.Bad) >= 1 && x.Status.Capture.Dropped >= 3 })
+	r.m.must(t, "guest", "set", "/dev/video0", "percentage_of_dropped_buffers=0", "disconnect=1")
+	status("the loss of the camera", func(x told) bool { return x.Status.State == "trouble" && x.Status.Capture.Frames > 0 })
+	r.m.must(t, "sh", "-c", "cd /sys/bus/platform/drivers/vivid && echo vivid.0 > unbind && echo vivid.0 > bind")
+	status("its return", func(x told) bool { return x.Status.State == "running" && x.Status.Capture.Reopened == 1 })
+	r.stop(t, p)
+}
+
+// testPowerCut cuts the power while pictures are sealed, spooled and sent, and
+// boots again from the same disk.
+func testPowerCut(t *testing.T, r *rig) {
+	at := len(r.screen.shown(t))
+	r.m.play(t, "1280x720", "5", r.paths)
+	r.configure(t, "/dev/video10", 1280)
+	r.start(t)
+	r.screen.picture(t, "an MJPEG picture", at, 1280)
+	r.event(t, "a picture of someone who walks by", at)
+	r.m.PowerCut()
+
+	r.m = boot(t, r.guest)
+	at = len(r.screen.shown(t))
+	r.m.play(t, "1280x720", "5", r.paths)
+	p := r.start(t)
+	first := r.event(t, "a picture of an event after the power cut", at)
+	if first.Clock != "none" {
+		t.Errorf("the clock of 1970 is believed: %+v", first)
+	}
+	r.screen.wait(t, "more of the sequence", at, func(x told) bool { return x.Stream == "durable" && x.Seq > first.Seq+2 })
+	r.stop(t, p)
+	checkSequence(t, r.screen.shown(t))
+
+	sealed, err := filepath.Glob(filepath.Join(r.screen.album, r.camera, "*-durable-*.sealed"))
+	if err != nil || len(sealed) < 2 {
+		t.Fatalf("%d sealed pictures of events stored, %v", len(sealed), err)
+	}
+	r.home.sealcam(t, nil, append([]string{"verify", "--household", r.home.dir, "--camera", "Garden"}, sealed...)...)
+}
+
+// event waits for the verified picture of an event.
+func (r *rig) event(t *testing.T, what string, skip int) told {
+	t.Helper()
+	p := r.screen.wait(t, what, skip, func(x told) bool { return x.What == "verified" && x.Cause == "motion" })
+	if p.Width != 1280 || p.Height != 720 || p.Stream != "durable" {
+		t.Errorf("the picture is told as %+v", p)
+	}
+	return p
+}
+
+// checkSequence demands that the durable sequence has every number once, and
+// that nothing was refused but live pictures of a camera without a clock: the
+// chain of hashes held over everything.
+func checkSequence(t *testing.T, all []told) {
+	t.Helper()
+	var seqs []uint64
+	for _, x := range all {
+		switch {
+		case x.What == "refused" && x.Reason != "stale" || x.What == "gap lost":
+			t.Errorf("%+v", x)
+		case x.What == "verified" && x.Stream == "durable":
+			seqs = append(seqs, x.Seq)
+		}
+	}
+	slices.Sort(seqs)
+	for i, seq := range seqs {
+		if seq != uint64(i)+1 {
+			t.Fatalf("durable sequence %d, want each number once: %v", i+1, seqs)
+		}
+	}
+}
