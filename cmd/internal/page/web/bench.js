@@ -20,7 +20,7 @@ export class Bench {
       el('header', {}, el('h2', {}, 'Bench'), el('button', { type: 'button', class: 'tool close', 'aria-label': 'Close the bench', onclick: () => this.toggle(false) }, icon('close'))),
       el('div', { class: 'switches' }, this.hostile.root, this.network.root), this.plots, this.stages);
     this.button.addEventListener('click', () => this.toggle());
-    this.plot('fps', 'Frames a second', (v) => v.toFixed(1));
+    this.plot('fps', 'Frame rate', (v) => `${v.toFixed(1)} /s`);
     this.plot('cpu', 'CPU a frame', (v) => `${v.toFixed(v < 1 ? 2 : 1)} ms`);
     this.plot('spool', 'In the spool', (v) => `${v}`);
     this.plot('rate', 'Sealed', (v) => `${bytes(v)}/s`);

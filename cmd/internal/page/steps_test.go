@@ -1,0 +1,200 @@
+package page
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// do performs one step of a browser test by name.
+func (w *world) do(what string, camera int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	step, ok := map[string]func(*fakeCamera) error{
+		"pump":   func(*fakeCamera) error { w.pumping = true; return nil },
+		"stop":   func(*fakeCamera) error { w.pumping = false; return nil },
+		"day":    func(*fakeCamera) error { w.eachLight("day"); return nil },
+		"night":  func(*fakeCamera) error { w.eachLight("night"); return nil },
+		"mute":   func(*fakeCamera) error { w.mute = true; return nil },
+		"unmute": func(*fakeCamera) error { w.mute = false; return nil },
+		"down":   func(*fakeCamera) error { w.down = "The broker’s certificate has expired."; return nil },
+		"up":     func(*fakeCamera) error { w.down = ""; return nil },
+		"live":   w.doLive,
+		"brief": func(c *fakeCamera) error {
+			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 4*time.Second, nil))
+		},
+		"history": w.doHistory,
+		"event":   w.doEvent,
+		"gap":     w.doGap,
+		"lost":    w.doLost,
+		"again":   func(c *fakeCamera) error { return w.arrive(c, feed.Media, c.sent[c.seq]) },
+		"trouble": func(c *fakeCamera) error {
+			return w.doStatus(c, seal.Durable, `{"state":"trouble","troubles":["no frames from /dev/video0 for 12 s"],"uptime_s":5}`)
+		},
+		"running":   func(c *fakeCamera) error { return w.doStatus(c, seal.Durable, `{"state":"running"}`) },
+		"will":      func(c *fakeCamera) error { return w.doStatus(c, seal.Will, `{"state":"offline"}`) },
+		"malformed": func(c *fakeCamera) error { return w.arrive(c, feed.Live, []byte("not a sealed picture at all")) },
+		"wrong": func(c *fakeCamera) error {
+			return w.arrive(c, feed.Live, w.sealLive(w.other(c), time.Now(), 4*time.Second, nil))
+		},
+		"broken":   w.doBroken,
+		"notyours": w.doNotYours,
+		"keep":     func(c *fakeCamera) error { c.kept = w.sealLive(c, time.Now(), 4*time.Second, nil); return nil },
+		"replayed": func(c *fakeCamera) error { return w.arrive(c, feed.Live, c.kept) },
+		"stale": func(c *fakeCamera) error {
+			return w.arrive(c, feed.Live, w.sealLive(c, time.Now().Add(-9*time.Hour), time.Second, nil))
+		},
+		"revoked": w.doRevoked,
+	}[what]
+	if !ok {
+		return fmt.Errorf("no step %q", what)
+	}
+	return step(w.cameras[camera])
+}
+
+func (w *world) eachLight(l string) {
+	for _, c := range w.cameras {
+		c.light = l
+	}
+}
+
+func (w *world) other(c *fakeCamera) *fakeCamera {
+	for _, o := range w.cameras {
+		if o != c {
+			return o
+		}
+	}
+	return c
+}
+
+func (w *world) arrive(c *fakeCamera, kind string, b []byte) error {
+	w.deliver(c, kind, b)
+	return nil
+}
+
+func (w *world) doLive(c *fakeCamera) error {
+	w.deliver(c, feed.Live, w.sealLive(c, time.Now(), time.Minute, nil))
+	return nil
+}
+
+// doHistory lets yesterday evening, the night and today happen, as far as
+// today has come.
+func (w *world) doHistory(*fakeCamera) error {
+	now := time.Now()
+	day := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	person := seal.Label{Name: "person", Score: 930, Box: seal.Box{X: 400, Y: 300, W: 120, H: 400}}
+	var id uint64
+	for _, at := range []float64{-16.2, -15.9, -11.7, -7.4, -6.1, -5.2, -5.15, -1.6, 0.4, 2.25, 6.7, 7.1, 7.9, 8.05, 11.3, 12.6, 15.2, 15.3, 17.8, 18.1} {
+		start := day.Add(time.Duration(at * float64(time.Hour)))
+		if start.After(now.Add(-2 * time.Minute)) {
+			break
+		}
+		id++
+		c := w.cameras[int(id)%len(w.cameras)]
+		c.light = "day"
+		if at < -6 && at > -8 || at > -6.5 && at < 6.9 || at > 17 {
+			c.light = "night"
+		}
+		var labels []seal.Label
+		if id%3 == 1 {
+			labels = []seal.Label{person}
+		}
+		for _, b := range w.event(c, id, start, 1+int(id)%3, labels...) {
+			w.deliver(c, feed.Media, b)
+		}
+	}
+	return nil
+}
+
+func (w *world) doEvent(c *fakeCamera) error {
+	for _, b := range w.event(c, 1000+c.seq, time.Now().Add(-40*time.Second), 2) {
+		w.deliver(c, feed.Media, b)
+	}
+	return nil
+}
+
+// doGap seals three messages, lets two of them go astray, and one arrive.
+func (w *world) doGap(c *fakeCamera) error {
+	if c.seq == 0 {
+		w.deliver(c, feed.Media, w.event(c, 500, time.Now().Add(-2*time.Hour), 1)[0])
+	}
+	w.event(c, 501, time.Now().Add(-70*time.Minute), 2)
+	w.deliver(c, feed.Media, w.event(c, 502, time.Now().Add(-30*time.Minute), 1)[0])
+	return nil
+}
+
+// doLost confesses that the four messages before will never come.
+func (w *world) doLost(c *fakeCamera) error {
+	first := c.seq + 1
+	for range 4 {
+		w.event(c, 600, time.Now().Add(-20*time.Minute), 1)
+	}
+	lost := seal.Meta{Kind: seal.KindGap, Taken: time.Now().Add(-10 * time.Minute), Lost: []seal.Range{{First: first, Last: c.seq}}}
+	w.deliver(c, feed.Status, w.sealDurable(c, lost, nil))
+	return nil
+}
+
+// doStatus lets the camera, or its last will, speak about itself.
+func (w *world) doStatus(c *fakeCamera, stream seal.Stream, text string) error {
+	m := seal.Meta{Stream: stream, Kind: seal.KindStatus, Media: "application/json", Taken: time.Now(), Clock: seal.ClockNTP}
+	if stream == seal.Durable {
+		c.seq++
+		m.Seq, m.Prev = c.seq, c.prev
+	}
+	s, err := c.sealer.Seal(m, []byte(text))
+	if err != nil {
+		return err
+	}
+	if stream == seal.Durable {
+		c.prev, c.sent[c.seq] = s.Hash, s.Bytes
+	}
+	return w.arrive(c, feed.Status, s.Bytes)
+}
+
+func (w *world) doBroken(c *fakeCamera) error {
+	b := append([]byte(nil), w.sealLive(c, time.Now(), 4*time.Second, nil)...)
+	b[len(b)-5000] ^= 1
+	return w.arrive(c, feed.Live, b)
+}
+
+// doNotYours seals with the right camera's key for another household's viewer.
+func (w *world) doNotYours(c *fakeCamera) error {
+	key, err := seal.NewViewerKey(nil)
+	if err != nil {
+		return err
+	}
+	v := key.Public()
+	v.Name = "stranger"
+	b, err := seal.SignRoster(newKey(w.t), seal.Roster{Version: 1, Viewers: []seal.Viewer{v}, Cameras: []seal.RosterCamera{{ID: c.id}}})
+	if err != nil {
+		return err
+	}
+	peeked, err := openAnyRoster(b)
+	if err != nil {
+		return err
+	}
+	mine := c.sealer
+	defer func() { c.sealer = mine }()
+	if c.sealer, err = seal.NewSealer(seal.SealerConfig{Key: c.key, Roster: peeked, Boot: [16]byte{1}, Firmware: "1.4.0"}); err != nil {
+		return err
+	}
+	return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 4*time.Second, nil))
+}
+
+// doRevoked takes the camera out of the household; it goes on sealing.
+func (w *world) doRevoked(c *fakeCamera) error {
+	left := w.cameras[:0]
+	for _, x := range w.cameras {
+		if x != c {
+			left = append(left, x)
+		}
+	}
+	w.cameras = left
+	w.revoked = append(w.revoked, c.id)
+	w.sign()
+	w.items <- feed.Item{Camera: left[0].id, Kind: feed.Roster, Sealed: w.roster, Retained: true}
+	w.deliver(c, feed.Media, w.event(c, 900, time.Now(), 1)[0])
+	return nil
+}

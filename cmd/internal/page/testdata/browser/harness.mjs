@@ -1,0 +1,118 @@
+// The browser, and what every step needs: a new household with its page open,
+// what its cameras and broker do on request, waiting, and looking.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+const require = createRequire(path.join(process.env.SEALCAM_MODULES, 'here.js'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+export const settings = JSON.parse(process.env.SEALCAM_PAGE_TEST);
+
+const desktop = { width: 1440, height: 900 }, phone = { width: 360, height: 740 };
+const patience = 20000;
+
+export const context = await chromium.launchPersistentContext(settings.profile, {
+  executablePath: settings.chromium,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  viewport: desktop, colorScheme: 'dark', locale: 'en-GB', reducedMotion: 'reduce', timeout: 60000,
+});
+context.setDefaultTimeout(patience);
+
+// What no step may cause: a request elsewhere, an error in the console, a
+// violation of the policy, an object URL that outlives its picture.
+export const trouble = [];
+let allowed = () => false;
+
+// allow says which errors a step means to cause.
+export function allow(which = () => false) { allowed = which; }
+
+await context.addInitScript(() => {
+  globalThis.urls = new Set();
+  const { createObjectURL, revokeObjectURL } = URL;
+  URL.createObjectURL = (b) => { const u = createObjectURL.call(URL, b); globalThis.urls.add(u); return u; };
+  URL.revokeObjectURL = (u) => { globalThis.urls.delete(u); revokeObjectURL.call(URL, u); };
+  addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`));
+});
+
+async function post(what, params) {
+  const answer = await fetch(`${settings.control}/${what}?${new URLSearchParams(params)}`, { method: 'POST' });
+  const text = await answer.text();
+  assert.ok(answer.ok, `${what}: ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+export const act = (what, camera = 0) => post('do', { what, camera });
+
+export let page, world;
+
+// open makes a household with these cameras and opens its page.
+export async function open(cameras, { wasm = true } = {}) {
+  await page?.close();
+  world = await post('world', cameras.map((c) => ['camera', c]));
+  const origin = new URL(world.link).origin;
+  page = await context.newPage();
+  page.on('request', (r) => { const u = new URL(r.url()); if (u.origin !== origin && u.protocol !== 'blob:') trouble.push(`request to ${r.url()}`); });
+  page.on('console', (m) => { if (m.type() === 'error' && !allowed(m.text())) trouble.push(`console: ${m.text()}`); });
+  page.on('pageerror', (e) => trouble.push(`error: ${e.stack}`));
+  if (wasm) await act('open');
+  await page.goto(world.link);
+}
+
+export const tile = (i = 0) => page.locator(`.tile[data-camera="${world.cameras[i]}"]`);
+export const state = (i, name) => page.locator(`.tile[data-camera="${world.cameras[i]}"][data-state="${name}"]`).waitFor();
+export const title = (text) => page.getByRole('heading', { level: 1, name: text }).waitFor();
+export const until = async (what, check) => {
+  const end = Date.now() + patience;
+  for (;;) {
+    if (await check()) return;
+    if (Date.now() > end) assert.fail(`waited in vain: ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+};
+
+// shoot leaves a picture of the state in both sizes and both schemes, and
+// checks that nothing is cut off sideways.
+export async function shoot(name, { full = false } = {}) {
+  for (const [size, viewport] of [['desktop', desktop], ['360', phone]]) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: path.join(settings.shots, `${name}-${size}-${colorScheme}.png`), fullPage: full && size === '360', animations: 'disabled' });
+    }
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${name} at ${size}: ${over} pixels wider than the window`);
+  }
+  await page.setViewportSize(desktop);
+  await page.emulateMedia({ colorScheme: 'dark' });
+}
+
+// settled waits until no more events come in.
+export async function settled() {
+  let last = -1, since = 0;
+  await until('the events settle', async () => {
+    const n = await page.locator('.event').count();
+    if (n !== last || n === 0) since = Date.now();
+    last = n;
+    return Date.now() - since > 1200;
+  });
+}
+
+// pictured waits until the thumbnails in sight are drawn.
+export const pictured = () => until('thumbnails', () => page.evaluate(() => [...document.querySelectorAll('.event canvas')].slice(0, 6).every((c) => c.getContext('2d').getImageData(5, 5, 1, 1).data[3] === 255)));
+
+// readable asks axe for what people with other eyes, ears or hands would miss.
+export async function readable(name) {
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await page.evaluate(axe);
+    const { found, passes } = await page.evaluate(async () => {
+      const { violations, passes } = await globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+      return { passes: passes.length, found: violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? '')).join(' | ')}`) };
+    });
+    assert.ok(passes > 10, 'axe looked');
+    assert.deepEqual(found, [], `${name}, ${colorScheme}`);
+  }
+  await page.emulateMedia({ colorScheme: 'dark' });
+}

@@ -1,0 +1,318 @@
+// Every state that a person can meet. Each step asserts what that person would
+// see, hear or do, and leaves a picture in every size and scheme.
+
+import assert from 'node:assert/strict';
+import { act, allow, open, page, pictured, readable, settled, shoot, state, tile, title, until, world } from './harness.mjs';
+
+export const steps = {
+  async 'first paint, before the opener is there'() {
+    await open(['Front door'], { wasm: false });
+    await title('Getting ready');
+    assert.equal(await page.locator('img[src]').count(), 0);
+    assert.equal(await page.getByText('Nothing happened').isVisible(), false, 'nothing is claimed of what is not known');
+    await shoot('loading');
+    await act('open');
+    await title('Waiting');
+    await act('live');
+    await state(0, 'live');
+  },
+
+  async 'empty: nothing has come yet, and the key is gone from the address'() {
+    await open(['Front door']);
+    await title('Waiting');
+    await until('the address is clean', () => page.evaluate(() => location.hash === '' && !location.href.includes('#')));
+    await page.getByText('Nothing has happened yet').waitFor();
+    await shoot('empty');
+    await readable('empty');
+  },
+
+  async 'the key is kept: a reload needs no link'() {
+    await act('pump');
+    await title('All is well');
+    await page.reload();
+    await title('All is well');
+    const kept = await page.evaluate(() => new Promise((done) => {
+      indexedDB.open('sealcam').onsuccess = (e) => { e.target.result.transaction('households').objectStore('households').getAll().onsuccess = (g) => done(g.target.result.map((x) => Object.keys(x).sort())); };
+    }));
+    for (const keys of kept) assert.deepEqual(keys.filter((k) => !['id', 'name', 'roster', 'secret', 'state', 'used'].includes(k)), [], 'nothing plain is kept');
+  },
+
+  async 'live by day'() {
+    await open(['Front door']);
+    await act('history');
+    await act('day');
+    await act('pump');
+    await title('All is well');
+    await until('a verdict with its age', async () => /^Yours, \d+\.\d s ago, day$/.test((await tile().locator('.chip').innerText()).replace(/\s+/g, ' ').replace(' ,', ',')));
+    const img = tile().locator('img');
+    assert.match(await img.getAttribute('src'), /^blob:/);
+    assert.match(await img.getAttribute('alt'), /^Front door, verified, day$/);
+    assert.deepEqual(await img.evaluate((e) => [e.naturalWidth, e.naturalHeight]), [1280, 720]);
+    await settled();
+    await pictured();
+    await shoot('live-day', { full: true });
+    await readable('live by day');
+  },
+
+  async 'pictures do not pile up'() {
+    const src = await tile().locator('img').getAttribute('src');
+    let changes = 0, last = src;
+    await until('six new pictures', async () => {
+      const now = await tile().locator('img').getAttribute('src');
+      if (now !== last) changes++;
+      last = now;
+      return changes >= 6;
+    });
+    await until('old pictures are let go', async () => (await page.evaluate(() => globalThis.urls.size)) <= 2);
+  },
+
+  async 'live by night, two cameras'() {
+    await open(['Front door', 'Garden']);
+    await act('history');
+    await act('night');
+    await act('pump');
+    await title('All is well');
+    await page.getByText('Front door and Garden: yours, and live.').or(page.getByText('Garden and Front door: yours, and live.')).waitFor();
+    await until('the glyph of the night', async () => (await tile().locator('.glyph use').getAttribute('href')) === '#i-night');
+    await settled();
+    await pictured();
+    await shoot('live-night', { full: true });
+    await readable('live by night');
+  },
+
+  async 'the past: one camera of two'() {
+    const all = await page.locator('.event').count();
+    await page.getByRole('button', { name: 'Garden', exact: true }).click();
+    await until('fewer events', async () => { const n = await page.locator('.event').count(); return n > 0 && n < all; });
+    await page.getByRole('button', { name: 'All', exact: true }).click();
+    await until('all events', async () => (await page.locator('.event').count()) === all);
+  },
+
+  async 'an event in the big view, by keyboard alone'() {
+    await page.locator('body').press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    const first = await page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    assert.match(first, /here .*, verified$/);
+    await page.keyboard.press('Enter');
+    const big = page.getByRole('dialog');
+    await big.waitFor();
+    await until('the picture is there', () => big.locator('img').evaluate((e) => e.naturalWidth === 1280));
+    assert.match(await big.locator('.chip').innerText(), /Yours/);
+    await shoot('big');
+    await readable('big view');
+    const before = await big.locator('.chip').innerText();
+    await page.keyboard.press('ArrowLeft');
+    await until('an older picture', async () => (await big.locator('.chip').innerText()) !== before);
+    await big.getByText('What the seal says').click();
+    assert.match(await big.locator('dl').innerText(), new RegExp(world.cameras[0] + '|' + world.cameras[1]));
+    await shoot('big-details');
+    await page.keyboard.press('Escape');
+    await big.waitFor({ state: 'hidden' });
+    assert.equal(await page.locator('#big img[src]').count(), 0, 'the picture is taken away with its view');
+  },
+
+  async 'help, by keyboard'() {
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').getByText('What you see here').waitFor();
+    await shoot('help');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('l');
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'tile');
+  },
+
+  async 'show me now'() {
+    await act('stop');
+    await tile().getByRole('button', { name: 'Show me now' }).click();
+    await until('proven live', async () => /^Proven live/.test(await tile().locator('.chip').innerText()));
+    assert.match(await tile().locator('.note').innerText(), /^Proven live: it answered after \d+\.\d s$/);
+    await shoot('proven');
+    await act('mute');
+    await tile().getByRole('button', { name: 'Show me now' }).click();
+    await tile().getByText('Asking the camera').waitFor();
+    await tile().getByText('No answer in 12 s').waitFor();
+    await act('unmute');
+  },
+
+  async 'ageing, then stale: never frozen as if it were now'() {
+    await open(['Front door']);
+    await title('Waiting');
+    await act('brief');
+    await state(0, 'live');
+    await state(0, 'ageing');
+    await shoot('ageing');
+    await state(0, 'stale');
+    await title('No fresh picture');
+    await tile().getByText(/No fresh picture since \d\d:\d\d:\d\d/).waitFor();
+    assert.equal(await tile().locator('img[src]').count(), 0);
+    assert.equal(await page.evaluate(() => globalThis.urls.size), 0);
+    await shoot('stale');
+    await readable('stale');
+  },
+
+  async 'a camera that has trouble, and one that is gone'() {
+    await open(['Front door']);
+    await act('pump');
+    await title('All is well');
+    await act('trouble');
+    await title('Front door has trouble');
+    await tile().getByText('The camera says: no frames from /dev/video0 for 12 s').waitFor();
+    await shoot('trouble');
+    await act('running');
+    await title('All is well');
+    await act('stop');
+    await act('will');
+    await state(0, 'stale');
+    await tile().getByText('The camera is off, or out of reach.').waitFor();
+    await act('live');
+    await state(0, 'live');
+  },
+
+  async 'each refusal, in the place of the picture'() {
+    await open(['Front door', 'Garden']);
+    await title('Waiting');
+    for (const [what, words, reason] of [
+      ['malformed', 'This picture is damaged', 'malformed'],
+      ['wrong', 'This picture is from another camera', 'wrong camera'],
+      ['broken', 'This picture was changed on its way', 'broken seal'],
+      ['notyours', 'This picture is meant for somebody else', 'not for you'],
+      ['replayed', 'This picture was sent before and is not new', 'replayed'],
+      ['stale', 'This picture is too old to be shown as now', 'stale'],
+    ]) {
+      await act('keep', 0); // held back: an older one than the screen will show
+      await act('live', 0);
+      await act('live', 1);
+      await state(0, 'live');
+      await act(what, 0);
+      await state(0, 'refused');
+      await tile().getByText(words).waitFor();
+      await tile().getByText('It was not shown.').waitFor();
+      assert.equal(await tile().locator('img[src]').count(), 0, `${what}: no picture`);
+      await until('a screen reader hears it', async () => (await page.locator('#say').innerText()).includes('Front door: refused.') || what !== 'malformed');
+      await shoot(`refused-${reason.replaceAll(' ', '-')}`);
+      await tile().getByText('Details').click();
+      assert.match(await tile().locator('dl').innerText(), new RegExp(reason));
+      if (what === 'wrong') {
+        await shoot('refused-details');
+        await readable('a refusal');
+      }
+      assert.notEqual(await tile(1).getAttribute('data-state'), 'refused', 'the other camera is not touched');
+    }
+    await until('six refusals are remembered', async () => (await page.locator('.row.refusal').count()) >= 6);
+  },
+
+  async 'a camera that was removed'() {
+    await act('revoked', 1);
+    await until('its tile is gone', async () => (await page.locator('.tile').count()) === 1);
+    await page.locator('.row.refusal').getByText('This camera is not one of your household').waitFor();
+    await page.locator('.row.refusal').first().click();
+    await shoot('refused-revoked');
+  },
+
+  async 'a duplicate is no refusal'() {
+    await open(['Front door']);
+    await act('event');
+    await page.locator('.event').first().waitFor();
+    await act('again');
+    await act('live');
+    await state(0, 'live');
+    assert.equal(await page.locator('.row.refusal').count(), 0);
+  },
+
+  async 'a gap is shown, asked for, and closed'() {
+    await open(['Front door']);
+    await act('history');
+    await act('mute');
+    await act('gap');
+    await page.locator('.row.gap').getByText('2 messages missing').waitFor();
+    assert.equal(await page.locator('.rail .gap b').first().innerText(), '2');
+    await act('pump');
+    await title('All is well');
+    await act('lost');
+    await page.locator('.row.gap.lost').getByText('4 messages will never come').waitFor();
+    await shoot('gap', { full: true });
+    await readable('a gap');
+    await act('unmute');
+    await page.reload();
+    await until('the camera was asked, and has answered', async () => (await page.locator('.row.gap:not(.lost)').count()) === 0 && (await page.locator('.event').count()) > 2);
+  },
+
+  async 'the hostile relay: to refusals, and back'() {
+    await open(['Front door', 'Garden']);
+    await act('history');
+    await act('pump');
+    await title('All is well');
+    await page.getByRole('button', { name: 'Bench' }).click();
+    const hostile = page.getByRole('switch', { name: 'Hostile relay' });
+    await hostile.click();
+    await state(0, 'refused');
+    await state(1, 'refused');
+    await title('2 cameras: refused');
+    assert.equal(await page.locator('.tile img[src]').count(), 0, 'no swapped picture is shown');
+    await until('counters', async () => {
+      const [, swapped, refused] = /swapped (\d+) pictures, (\d+) refused/.exec(await page.locator('#bench').innerText()) ?? [];
+      return Number(swapped) >= 6 && Number(refused) >= 6;
+    });
+    await shoot('hostile');
+    await readable('hostile');
+    await hostile.click();
+    await state(0, 'live');
+    await state(1, 'live');
+    await title('All is well');
+  },
+
+  async 'the network is cut on the bench, and heals'() {
+    const network = page.getByRole('switch', { name: 'Network' });
+    await network.click();
+    await state(0, 'stale');
+    await shoot('bench');
+    await network.click();
+    await state(0, 'live');
+    await page.keyboard.press('b');
+    await page.locator('#bench').waitFor({ state: 'hidden' });
+  },
+
+  async 'offline: the broker is away'() {
+    await act('down');
+    await title(/^Not connected since \d\d:\d\d:\d\d$/);
+    await page.getByText('The broker’s certificate has expired.').waitFor();
+    await act('stop');
+    await state(0, 'stale');
+    await shoot('offline');
+    await readable('offline');
+    assert.ok(await tile().getByRole('button', { name: 'Show me now' }).isDisabled());
+    await act('up');
+    await act('pump');
+    await title('All is well');
+  },
+
+  async 'offline: the server is gone'() {
+    allow((text) => text.includes('net::ERR_'));
+    await act('gone');
+    await title(/^Not connected/);
+    await page.getByText('This page has lost its server.').first().waitFor();
+    await state(0, 'stale');
+    await shoot('offline-server');
+    allow();
+  },
+
+  async 'four cameras are a grid'() {
+    await open(['Front door', 'Garden', 'Drive', 'Letter box by the old gate']);
+    await act('pump');
+    await title('All is well');
+    const boxes = await Promise.all([0, 1, 2, 3].map((i) => tile(i).boundingBox()));
+    assert.ok(new Set(boxes.map((b) => Math.round(b.x))).size > 1 && new Set(boxes.map((b) => Math.round(b.y))).size > 1, 'rows and columns');
+    await shoot('grid');
+  },
+
+  async 'no key in this browser'() {
+    await open(['Front door']);
+    await title('Waiting');
+    await page.keyboard.press('?');
+    await page.getByRole('button', { name: 'Forget it in this browser' }).click();
+    await page.evaluate(() => new Promise((done) => { indexedDB.deleteDatabase('sealcam').onsuccess = done; })).catch(() => null);
+    await page.goto(new URL('/', world.link).href);
+    await title('This browser has no key');
+    await shoot('no-key');
+    await readable('no key');
+  },
+};
