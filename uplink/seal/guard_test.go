@@ -185,6 +185,19 @@ func TestRosterSigning(t *testing.T) {
 	}
 }
 
+// TestLaterVersion: what a later format has made of a message is told as such,
+// even when nothing else of it can be read.
+func TestLaterVersion(t *testing.T) {
+	h := newHome(t)
+	f := Forge{Envelope: Envelope{Key: h.camera}, Household: h.id, Roster: 1, To: []string{h.viewer.Public().Recipient}, Meta: h.meta(1), Media: []byte("x")}
+	f.Claims = func(m Map) { m[int64(-65537)], m[int64(-65999)] = 2, "something new" }
+	_, err := h.opener(t).Open(h.cameraID, f.Make(t))
+	r := wantRefusal(t, err, Malformed, h.cameraID)
+	if !strings.Contains(r.Error(), "format version 2") || !strings.Contains(r.Error(), "newer program") {
+		t.Error(r)
+	}
+}
+
 // TestRefusalIsPrintable: what a stranger wrote reaches no terminal as it is.
 func TestRefusalIsPrintable(t *testing.T) {
 	r := refuseErr(Malformed, "\x1b[2Jgone \u202edlo", errors.New(strings.Repeat("lorem\n", 1000)))

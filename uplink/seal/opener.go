@@ -130,7 +130,7 @@ func (o *Opener) open(camera CameraID, b []byte, moves bool) (*Verified, error) 
 	if err != nil {
 		return nil, err
 	}
-	if m.claims.Issuer != string(camera) {
+	if !ofScreen(m.claims.Issuer, camera) {
 		return nil, refuse(WrongCamera, "sealed by %s, but the screen is about %.60s", m.claims.Issuer, camera)
 	}
 	if m.claims.Audience != string(o.config.Household) {
