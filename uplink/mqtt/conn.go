@@ -79,7 +79,7 @@ func dial(ctx context.Context, c Config, t target) (*Conn, error) {
 	opened := make(chan struct{})
 	opts := options(c)
 	opts.SetDefaultPublishHandler(conn.receive)
-	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { conn.finish(lost(t.addr, err)) })
+	opts.SetConnectionLostHandler(func(_ paho.Client, err error) { conn.finish(conn.lost(err)) })
 	opts.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 		defer close(opened)
 		conn.wire, openErr = conn.open(ctx, c, t)
@@ -190,7 +190,7 @@ func (c *Conn) Publish(ctx context.Context, m Message) Token {
 	defer stop()
 	t := c.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
 	if err := t.Error(); err != nil {
-		c.finish(lost(c.broker, err))
+		c.finish(c.lost(err))
 	}
 	return token{t}
 }
@@ -219,7 +219,7 @@ func (c *Conn) subscribe(ctx context.Context, filter string) error {
 		return ctx.Err()
 	}
 	if err := token.Error(); err != nil {
-		return lost(c.broker, fmt.Errorf("subscribe to %s: %w", filter, err))
+		return c.lost(fmt.Errorf("subscribe to %s: %w", filter, err))
 	}
 	switch granted, ok := token.(*paho.SubscribeToken).Result()[filter]; {
 	case !ok:
@@ -255,6 +255,15 @@ func (c *Conn) Err() error {
 func (c *Conn) Close() {
 	c.client.Disconnect(uint(goodbye.Milliseconds()))
 	c.finish(&Error{Reason: ErrClosed, Broker: c.broker})
+}
+
+// lost names the end of the connection. What the network said first tells more
+// than what paho makes of it later.
+func (c *Conn) lost(err error) *Error {
+	if first := c.wire.firstError(); first != nil {
+		err = first
+	}
+	return lost(c.broker, err)
 }
 
 // finish ends the connection once, with the reason that came first.

@@ -133,7 +133,16 @@ func sinceStart() func() time.Duration {
 	return func() time.Duration { return time.Since(began) }
 }
 
-func quiet() slog.Handler { return slog.DiscardHandler }
+// heard returns a handler whose lines a failed test shows.
+func (h *house) heard(level slog.Level) slog.Handler {
+	var log lines
+	h.t.Cleanup(func() {
+		if h.t.Failed() {
+			h.t.Logf("log:\n%s", tail(log.String(), 40))
+		}
+	})
+	return slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level})
+}
 
 // picture is a snapshot whose bytes say which it is.
 func picture(text string, size int) encode.Picture {
@@ -157,9 +166,10 @@ type screen struct {
 func (h *house) watch(url string) *screen {
 	h.t.Helper()
 	s := &screen{t: h.t, shown: map[string]int{}, change: make(chan struct{}, 1)}
-	from, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: url, TLS: h.screen.TLS()}})
+	log := slog.New(h.heard(slog.LevelDebug))
+	from, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: url, TLS: h.screen.TLS()}, Log: log})
 	check(h.t, err)
-	s.viewer, err = viewer.New(viewer.Config{Identity: h.screen, Feed: from, Now: time.Now})
+	s.viewer, err = viewer.New(viewer.Config{Identity: h.screen, Feed: from, Now: time.Now, Log: log})
 	check(h.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

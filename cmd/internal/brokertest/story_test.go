@@ -3,10 +3,9 @@ package brokertest
 import (
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +25,7 @@ func TestStory(t *testing.T) {
 		door := h.camera("door")
 		s := e.serve(t, h.files(host), door.ID())
 		eye := h.watch(s.url())
-		cam := h.start(door, s.url(), quiet())
+		cam := h.start(door, s.url(), h.heard(slog.LevelDebug))
 		check(t, cam.Status(uplink.Status{State: "running"}))
 		for i := range 20 {
 			check(t, cam.Send(picture(fmt.Sprint("picture ", i), 300_000)))
@@ -129,7 +128,7 @@ func TestWrongCameraWithoutRules(t *testing.T) {
 	check(t, err)
 	check(t, relay.Subscribe(t.Context(), "sealcam/v1/"+string(garden.ID())+"/media"))
 	eye := h.watch(s.url())
-	cam := h.start(garden, s.url(), quiet())
+	cam := h.start(garden, s.url(), h.heard(slog.LevelDebug))
 	check(t, cam.Send(picture("garden", 0)))
 	select {
 	case m := <-relay.Messages():
@@ -156,7 +155,7 @@ func TestLastWill(t *testing.T) {
 		s := e.serve(t, h.files(host), door.ID())
 		eye := h.watch(s.url())
 		wire := newLink(t, s.port)
-		cam := h.start(door, wire.url(), quiet())
+		cam := h.start(door, wire.url(), h.heard(slog.LevelDebug))
 		check(t, cam.Status(uplink.Status{State: "running"}))
 		eye.until("the status is verified", func() bool { return eye.saw(isStatus("running")) })
 		wire.cut()
@@ -189,119 +188,4 @@ func (h *house) newEye(url, name string) *screen {
 	check(h.t, err)
 	other.screen = v
 	return other.watch(url)
-}
-
-// The broker is killed and started again, over and over, in the middle of a
-// flood; what it held is gone each time. Nothing is lost, and nothing is shown
-// twice.
-func TestBrokerKilledInFlood(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
-		h := newHouse(t)
-		door := h.camera("door")
-		s := e.serve(t, h.files(host), door.ID())
-		eye := h.watch(s.url())
-		cam := h.start(door, s.url(), quiet())
-		const rounds, batch, all = 3, 80, 320
-		sent := 0
-		flood := func() {
-			for range batch {
-				check(t, cam.Send(picture(fmt.Sprint("picture ", sent), 100_000)))
-				sent++
-			}
-		}
-		for range rounds {
-			before := cam.Stats().Published
-			flood()
-			eye.until("the flood flows", func() bool { return cam.Stats().Published >= before+batch/4 })
-			s.stop()
-			s.start()
-		}
-		flood()
-		eye.until("all pictures are verified", func() bool { n, _ := eye.total(); return n == all })
-		eye.until("nothing is missing", func() bool { return eye.viewer.Stats().Missing == 0 })
-		n, doubles := eye.total()
-		st := eye.viewer.Stats()
-		t.Logf("sent %d, verified %d, doubles %d, lost %d; %d connections, %d resends, %d duplicates on the way",
-			all, n, doubles, all-n, cam.Stats().Connects, st.Resends, st.Duplicates)
-		if n != all || doubles != 0 || len(st.Refused) != 0 {
-			t.Errorf("%+v", st)
-		}
-	})
-}
-
-// Who is at fault is said once, with what to do about it; pictures wait, and
-// arrive when it is mended.
-func TestTroubleWithBroker(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
-		h := newHouse(t)
-		door := h.camera("door")
-		past, err := identity.CreateHousehold(filepath.Join(t.TempDir(), "old"), "", func() time.Time { return time.Now().AddDate(-30, 0, 0) })
-		check(t, err)
-		stranger := newHouse(t)
-		foreign := stranger.camera("door")
-
-		t.Run("wrong name", func(t *testing.T) {
-			s := e.serve(t, h.files("elsewhere.example"), door.ID())
-			conf, err := door.TLS()
-			check(t, err)
-			_, err = dial(t, s.url(), conf, string(door.ID()))
-			blames(t, err, mqtt.ErrWrongName)
-		})
-		t.Run("expired", func(t *testing.T) {
-			old := &house{Household: past, t: t, dir: t.TempDir()}
-			s := e.serve(t, old.files(host), door.ID())
-			conf, err := door.TLS()
-			check(t, err)
-			conf.RootCAs.AppendCertsFromPEM(past.Authority())
-			_, err = dial(t, s.url(), conf, string(door.ID()))
-			blames(t, err, mqtt.ErrExpired)
-		})
-		t.Run("unknown authority", func(t *testing.T) {
-			s := e.serve(t, h.files(host), door.ID())
-			conf, err := foreign.TLS()
-			check(t, err)
-			_, err = dial(t, s.url(), conf, string(foreign.ID()))
-			blames(t, err, mqtt.ErrUnknownCA)
-		})
-		t.Run("client refused", func(t *testing.T) {
-			s := e.serve(t, h.files(host), door.ID())
-			conf, err := foreign.TLS()
-			check(t, err)
-			conf.RootCAs.AppendCertsFromPEM(h.Authority())
-			_, err = dial(t, s.url(), conf, string(foreign.ID()))
-			blames(t, err, mqtt.ErrRefused)
-		})
-		t.Run("down, then up", func(t *testing.T) {
-			s := e.serve(t, h.files(host), door.ID())
-			s.stop()
-			var log lines
-			cam := h.start(door, s.url(), log.handler())
-			check(t, cam.Send(picture("waited", 0)))
-			limit := time.Now().Add(patience)
-			for !strings.Contains(log.String(), "start the broker") {
-				if time.Now().After(limit) {
-					t.Fatalf("no hint in %q", log.String())
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			if st := cam.Stats(); st.Connected || st.Waiting != 1 {
-				t.Errorf("%+v", st)
-			}
-			s.start()
-			eye := h.watch(s.url())
-			eye.until("the picture is verified", func() bool { return eye.count(door.ID(), "waited") == 1 })
-			if n := strings.Count(log.String(), "not connected"); n != 1 {
-				t.Errorf("said %d times: %s", n, log.String())
-			}
-		})
-	})
-}
-
-func blames(t *testing.T, err, reason error) {
-	t.Helper()
-	var e *mqtt.Error
-	if !errors.As(err, &e) || !errors.Is(err, reason) || e.Hint() == "" {
-		t.Fatalf("got %v, want %v", err, reason)
-	}
-	t.Logf("%v\nhint: %s", err, e.Hint())
 }
