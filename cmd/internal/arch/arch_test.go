@@ -269,3 +269,26 @@ func contains(list []string, s string) bool {
 	}
 	return false
 }
+
+// TestNotices: LICENSE ends with the notice of every module that the programs are linked with.
+func TestNotices(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "LICENSE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", module+"/cmd/sealcam", module+"/cmd/sealcamd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := strings.Fields(string(out))
+	if len(modules) == 0 {
+		t.Fatal("go list names no module")
+	}
+	for _, m := range union(modules, nil) {
+		if !strings.Contains(string(text), "\n--- "+m+"\n") {
+			t.Errorf("LICENSE has no notice of %s", m)
+		}
+	}
+}
