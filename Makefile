@@ -8,7 +8,6 @@ VERSION    := $(shell git describe --always --dirty --tags 2>/dev/null || echo u
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 GOBUILD    := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) tool -modfile=.ci/tools.mod staticcheck
-PAGE       := cmd/internal/page/assets
 FUZZTIME   ?= 20s
 SOURCE     ?=
 export CGO_ENABLED := 0
