@@ -184,12 +184,36 @@ func TestActuator(t *testing.T) {
 		t.Errorf("a broken lamp: %v", err)
 	}
 
+	// Nor is a lamp left half lit that failed while it was put on.
+	half := &failing{on: errors.New("duty refused")}
+	b := &daynight.Actuator{Lamp: half}
+	if err := b.Apply(night); !errors.Is(err, half.on) || half.last != 0 || half.calls != 2 {
+		t.Errorf("%v, last power %g after %d calls", err, half.last, half.calls)
+	}
+
 	// A camera with nothing to drive.
 	var none *daynight.Actuator
 	if err := errors.Join(none.Apply(night), none.Off(), none.Park()); err != nil || none.HasFilter() || none.HasLamp() || none.Dims() || none.Power() != 0 {
 		t.Errorf("a nil actuator: %v", err)
 	}
 }
+
+// failing is a lamp that can only be put off.
+type failing struct {
+	on    error
+	last  float64
+	calls int
+}
+
+func (f *failing) Set(power float64) error {
+	f.last = power
+	if f.calls++; power > 0 {
+		return f.on
+	}
+	return nil
+}
+
+func (*failing) Dims() bool { return false }
 
 // pwmTree is a pwmchip directory with one exported channel.
 func pwmTree(t *testing.T) (dir string, root *os.Root) {

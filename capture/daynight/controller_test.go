@@ -152,6 +152,20 @@ func TestVerificationAndLockout(t *testing.T) {
 	}
 }
 
+// A floodlight so strong that no experience with the filter explains it: only
+// the lockout is left, and true day has to get through all the same.
+func TestLockoutGrows(t *testing.T) {
+	r := atNight(t, both, nil)
+	r.infrared = 5
+	clicks := r.clicks
+	r.pass(8 * time.Hour)
+	if tries := (r.clicks - clicks) / 2; tries < 3 || tries > 14 {
+		t.Errorf("%d tries in 8 hours, expected the wait between them to grow to an hour", tries)
+	}
+	r.visible = 30
+	r.until(capture.LightDay, 10*time.Minute)
+}
+
 func TestForced(t *testing.T) {
 	cfg := both
 	cfg.Mode = daynight.Night

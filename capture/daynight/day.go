@@ -112,7 +112,7 @@ func (c *Controller) verify(in Input) {
 	if c.s.Open > 0 && light > 0 {
 		c.s.Meter.Ratio = max(c.s.Meter.Ratio, min(maxRatio, 1.2*c.s.Open/light))
 	}
-	c.s.Guard.failed(in.At)
+	c.s.Guard.failed(in.At, c.s.Open)
 	c.s.Sensor.failed(in)
 	c.s.Before = 0
 	c.enter(phaseOpening, in.At, "the day picture was dark: back to night")

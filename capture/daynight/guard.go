@@ -6,7 +6,7 @@ const (
 	firstHoldoff = time.Minute
 	maxHoldoff   = 10 * time.Minute
 	firstLockout = time.Minute
-	maxLockout   = 30 * time.Minute
+	maxLockout   = time.Hour
 	shortDay     = 15 * time.Minute // a day that ended sooner was none
 	longDay      = 30 * time.Minute // a day that lasted proves the light
 )
@@ -19,6 +19,7 @@ type guard struct {
 	DayFrom   time.Duration `json:"day_after"`  // no try of the day before
 	Holdoff   time.Duration `json:"holdoff"`    // next wait after a hint that was none
 	Fails     int           `json:"fails"`      // days in a row that were none
+	Fooled    float64       `json:"fooled"`     // light through the open filter when the last try failed
 	Patience  time.Duration `json:"patience"`   // that a sudden light has to have
 	Hinted    bool          `json:"hinted"`     // the present look follows a hint
 	Risen     bool          `json:"risen"`      // the present day followed a night
@@ -36,10 +37,17 @@ func (g *guard) hintFailed(at time.Duration) {
 
 // failed: the day picture was dark. The lamp's own light or another wavelength
 // fooled the probe.
-func (g *guard) failed(at time.Duration) {
+func (g *guard) failed(at time.Duration, open float64) {
+	g.Fooled = open
 	wait := min(firstLockout<<min(g.Fails, 10), maxLockout)
 	g.Fails++
 	g.DayFrom, g.HintsFrom = at+wait, at+wait
+}
+
+// mayTry says whether the day may be tried: the lockout is over, or there is far
+// more light than what fooled us.
+func (g *guard) mayTry(at time.Duration, light float64) bool {
+	return at >= g.DayFrom || light >= 3*g.Fooled
 }
 
 // dayBegan: the day picture confirmed.

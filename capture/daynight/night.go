@@ -109,7 +109,7 @@ func (c *Controller) unlit(in Input, dt time.Duration) {
 	}
 	gone := c.s.Evidence < 0 || light < need && in.At-c.s.Since > stay+5*time.Minute
 	switch {
-	case c.s.Evidence >= stay && in.At >= c.s.Guard.DayFrom:
+	case c.s.Evidence >= stay && c.s.Guard.mayTry(in.At, light):
 		if !c.cfg.HasFilter && !c.cfg.HasLamp {
 			c.s.Guard.dayBegan()
 			c.enter(phaseDay, in.At, "light enough, and it stayed")

@@ -77,7 +77,7 @@ func (r *rig) step() daynight.Action {
 	}
 	switch {
 	case r.stuckExposure > 0:
-		in.Exposure = daynight.Exposure{Time: time.Duration(r.stuckExposure * 1e9)}
+		in.Exposure = daynight.Exposure{Time: time.Duration(r.stuckExposure * 1e9), Gain: 4}
 	case !r.hidden:
 		in.Exposure = daynight.Exposure{Time: time.Duration(r.exposure * 4e7), Gain: 64}
 	}
