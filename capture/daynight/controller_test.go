@@ -347,6 +347,11 @@ func TestExposureThatNeverChanges(t *testing.T) {
 	}
 	r.visible, r.infrared = daylight, daylight
 	r.until(capture.LightDay, 45*time.Minute)
+
+	// Before a wall a first look at the dark says nothing, whatever the driver tells.
+	r = atNight(t, both, func(r *rig) { r.stuckExposure, r.echo = 0.0333, 2000 })
+	r.visible, r.infrared = 0.15, 0.2
+	r.until(capture.LightDay, 90*time.Minute)
 }
 
 func TestHealthOfActuators(t *testing.T) {
