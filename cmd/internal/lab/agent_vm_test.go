@@ -168,7 +168,9 @@ func (r *rig) stop(t *testing.T, p *Process) {
 		t.Fatal(err)
 	}
 	end, err := p.Wait(limit(t, time.Minute))
-	if took := time.Since(begin); err != nil || end.Exit != 0 || took > 2*time.Second {
+	took := time.Since(begin)
+	t.Logf("SIGTERM took %v", took.Round(time.Millisecond))
+	if err != nil || end.Exit != 0 || took > 2*time.Second {
 		t.Errorf("SIGTERM: exit code %d after %v, %v", end.Exit, took, err)
 	}
 }

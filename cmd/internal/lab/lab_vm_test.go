@@ -85,6 +85,9 @@ func TestBoard(t *testing.T) {
 			if _, err := m.Monitor("system_powerdown"); err != nil {
 				t.Errorf("its button: %v", err)
 			}
+			if lines := m.must(t, "cat", "/sys/kernel/debug/gpio"); !strings.Contains(lines, "pl061") || strings.Contains(lines, "GPIO Key") {
+				t.Errorf("not every line is free:\n%s", lines)
+			}
 		})
 		t.Run("degrades its network", func(t *testing.T) { testNetem(ctx, t, m) })
 		t.Run("keeps its disk over a power cut", func(t *testing.T) {

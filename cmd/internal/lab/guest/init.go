@@ -77,6 +77,7 @@ func setUp() error {
 	for _, m := range c.Modules {
 		errs = append(errs, load(m))
 	}
+	errs = append(errs, freeButton())
 	if c.Net {
 		// QEMU's user network: the guest is always .15, the host .2.
 		errs = append(errs, tell("ip", "link", "set", "lo", "up"),
@@ -144,6 +145,16 @@ func load(m wire.Module) error {
 		return fmt.Errorf("module %s %s: %w", filepath.Base(m.Path), m.Params, errno)
 	}
 	return nil
+}
+
+// freeButton takes GPIO line 3, the machine's power button, from the kernel's
+// own driver for keys, where that is built in: the button is for the product.
+func freeButton() error {
+	const driver = "/sys/bus/platform/drivers/gpio-keys/"
+	if _, err := os.Stat(driver + "gpio-keys"); err != nil {
+		return nil // the driver does not have it
+	}
+	return os.WriteFile(driver+"unbind", []byte("gpio-keys"), 0)
 }
 
 // openPort finds the host's serial port by the name that QEMU gave it.
