@@ -24,8 +24,10 @@ build: wasm ## sealcam and sealcamd for this machine, into build/
 wasm: ## the opener for browsers, embedded by build
 	@$(GO) run ./cmd/internal/page/wasmbuild
 
-bench: build ## watch verified pictures: a camera here, or SOURCE=file.avi, else a drawn scene
-	$(BUILD)/sealcam bench $(if $(SOURCE),--source $(SOURCE))
+bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a drawn scene
+	@mkdir -p $(BUILD)
+	@$(GO) build -o $(BUILD)/sealcam-bench ./cmd/sealcam
+	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
 test: test-deps lint unit race arm cross footprint vm-test ## everything CI runs
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
