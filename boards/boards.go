@@ -69,6 +69,9 @@ type Profile struct {
 // Camera is the capture device.
 type Camera struct {
 	Device string `toml:"device"` // empty: the first that works
+	// GainUnit is how many steps of the driver's gain are one time: what the
+	// control "gain" says at the lowest gain. 0: not known, gain is not believed.
+	GainUnit float64 `toml:"gain_unit"`
 }
 
 // Filter is the infrared cut filter.

@@ -253,6 +253,7 @@ func TestRefused(t *testing.T) {
 		{`"pio" = 32`, `"pio" = 0`, "6", "expected 1 to 1024 lines"},
 		{`[chips]`, "[where]\n\"pio:9\" = \"nowhere\"\n[chips]", "6", `no part of this board uses "pio:9"`},
 		{`[chips]`, `[chips`, "5", ""},
+		{`[chips]`, "[camera]\ngain_unit = -1\n[chips]", "6", "camera.gain_unit: expected 0 (not known) to 1000000, found -1"},
 	} {
 		data := strings.Replace(sound, tt.from, tt.to, 1)
 		if data == sound {

@@ -109,6 +109,9 @@ func (p *Profile) check(data []byte) error {
 	if p.HasPins() {
 		c.oneOf("wiring", string(p.Wiring), string(Fixed), string(Proposed))
 	}
+	if g := p.Camera.GainUnit; !(g >= 0 && g <= 1e6) {
+		c.bad("camera.gain_unit", "expected 0 (not known) to 1000000, found %g", g)
+	}
 	p.checkFilter(c)
 	p.checkLamp(c)
 	p.checkStatusAndButton(c)
