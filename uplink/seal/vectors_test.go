@@ -80,3 +80,31 @@ func vectorNames(t testing.TB) []string {
 	slices.Sort(names)
 	return names
 }
+
+// TestRunnerNotices: a vector that expects something else than what comes fails.
+func TestRunnerNotices(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(vectorDir, "good-gap"))
+	ok(t, err)
+	for name, change := range map[string]func(v *sealtest.Vector){
+		"reason": func(v *sealtest.Vector) { v.Expect = "stale" },
+		"flags":  func(v *sealtest.Vector) { v.Flags = []string{"late"} },
+		"gaps":   func(v *sealtest.Vector) { v.Gaps = nil },
+		"media":  func(v *sealtest.Vector) { v.Media = strings.Repeat("0", 64) },
+		"before": func(v *sealtest.Vector) { v.Before = append(v.Before, v.Before[0]) },
+		"op":     func(v *sealtest.Vector) { v.Op = "close" },
+		"body":   func(v *sealtest.Vector) { v.Body = v.Body[1:] },
+	} {
+		v, err := sealtest.Parse(file)
+		ok(t, err)
+		ok(t, v.Run())
+		change(v)
+		if v.Run() == nil {
+			t.Errorf("changed %s, and nobody noticed", name)
+		}
+	}
+	for _, bad := range []string{"", "expect: verified", "no colon\n\n", "unknown: x\n\n", "now: noon\n\n", "expect: x\n\n%%"} {
+		if _, err := sealtest.Parse([]byte(bad)); err == nil {
+			t.Errorf("read %q", bad)
+		}
+	}
+}
