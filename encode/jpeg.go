@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/mjpeg"
@@ -23,11 +21,8 @@ var ErrNoSnapshot = errors.New("no snapshot can be made of such frames")
 type JPEG struct {
 	Quality int // 1 to 100 for raw frames; 0 means DefaultQuality
 
-	ycc    image.YCbCr
-	grey   image.Gray
-	bright []uint8 // brightness taken out of packed frames
-	cb, cr []uint8
-	out    bytes.Buffer
+	encoder mjpeg.Encoder
+	out     []byte // of the snapshot before, to be written over
 }
 
 // Snapshot returns f as a JPEG that every viewer can show, and its size in pixels.
@@ -51,17 +46,15 @@ func (e *JPEG) Snapshot(f *capture.Frame) (data []byte, w, h int, err error) {
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	m := e.planes(f.Data, p)
-	defer e.letGo()
 	q := e.Quality
 	if q == 0 {
 		q = DefaultQuality
 	}
-	e.out.Reset()
-	if err := jpeg.Encode(&e.out, m, &jpeg.Options{Quality: q}); err != nil {
+	raw := p.planes(f.Data)
+	if e.out, err = e.encoder.Append(e.out[:0], &raw, q); err != nil {
 		return nil, 0, 0, fmt.Errorf("snapshot of a %s frame: %w", f.Format, err)
 	}
-	return bytes.Clone(e.out.Bytes()), p.w, p.h, nil
+	return bytes.Clone(e.out), p.w, p.h, nil
 }
 
 // pass completes a camera's own JPEG.
@@ -120,52 +113,19 @@ func layOut(f *capture.Frame) (layout, error) {
 	return p, nil
 }
 
-// planes returns the samples as image/jpeg takes them. What need not be moved stays
-// where it is in data.
-func (e *JPEG) planes(data []byte, p layout) image.Image {
-	rect := image.Rect(0, 0, p.w, p.h)
-	half := (p.w + 1) / 2
+// planes says where the samples of a frame are. Nothing is moved.
+func (p layout) planes(data []byte) mjpeg.Raw {
+	r := mjpeg.Raw{Width: p.w, Height: p.h, Y: mjpeg.Plane{Pix: data, Stride: p.stride, Step: 1}}
 	switch p.pixel {
-	case capture.Grey:
-		e.grey = image.Gray{Pix: data, Stride: p.stride, Rect: rect}
-		return &e.grey
 	case capture.NV12:
-		rows := (p.h + 1) / 2
-		e.cb, e.cr = room(e.cb, half*rows), room(e.cr, half*rows)
-		for y := range rows {
-			split(e.cb[y*half:][:half], e.cr[y*half:][:half], data[(p.h+y)*p.stride:], 0, 2)
-		}
-		e.ycc = image.YCbCr{Y: data, Cb: e.cb, Cr: e.cr, YStride: p.stride, CStride: half, SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: rect}
-		return &e.ycc
+		colour := data[p.h*p.stride:]
+		r.Cb = mjpeg.Plane{Pix: colour, Stride: p.stride, Step: 2}
+		r.Cr = mjpeg.Plane{Pix: colour[1:], Stride: p.stride, Step: 2}
+	case capture.YUYV:
+		r.Y.Step = 2
+		r.Cb = mjpeg.Plane{Pix: data[1:], Stride: p.stride, Step: 4}
+		r.Cr = mjpeg.Plane{Pix: data[3:], Stride: p.stride, Step: 4}
+		r.FullColour = true
 	}
-	e.cb, e.cr, e.bright = room(e.cb, half*p.h), room(e.cr, half*p.h), room(e.bright, 2*half*p.h)
-	for y := range p.h {
-		row := data[y*p.stride:]
-		bright := e.bright[2*half*y:][:2*half]
-		for x := range bright {
-			bright[x] = row[2*x]
-		}
-		split(e.cb[y*half:][:half], e.cr[y*half:][:half], row, 1, 4)
-	}
-	e.ycc = image.YCbCr{Y: e.bright, Cb: e.cb, Cr: e.cr, YStride: 2 * half, CStride: half, SubsampleRatio: image.YCbCrSubsampleRatio422, Rect: rect}
-	return &e.ycc
-}
-
-// split takes the colour samples of a row apart: the first cb stands at offset, cr
-// half a step behind it, and the next pair step bytes on.
-func split(cb, cr []uint8, row []byte, offset, step int) {
-	for x := range cb {
-		cb[x], cr[x] = row[offset+x*step], row[offset+x*step+step/2]
-	}
-}
-
-// letGo forgets the frame, whose memory is the camera's.
-func (e *JPEG) letGo() { e.ycc, e.grey = image.YCbCr{}, image.Gray{} }
-
-// room returns b with length n, reallocated only when it is too small.
-func room(b []uint8, n int) []uint8 {
-	if cap(b) < n {
-		return make([]uint8, n)
-	}
-	return b[:n]
+	return r
 }

@@ -2,7 +2,8 @@
 // Huffman tables, cut short, padded, two in one buffer, or not JPEG at all. Scan
 // walks the markers of one frame, AppendComplete makes a file of it that every
 // decoder reads, Splitter finds the frames in a byte stream, and DC reads the
-// small grey picture that is the frame's DC coefficients.
+// small grey picture that is the frame's DC coefficients. The other way round,
+// Encoder compresses the frames of raw cameras.
 //
 // What this package does not do: it decodes no colours and no full resolution
 // (image/jpeg does), repairs no broken frame, reads no container (capture/stream

@@ -1,20 +1,22 @@
 package scene
 
 import (
-	"bytes"
-	"image"
-	"image/jpeg"
+	"fmt"
 
 	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/mjpeg"
 )
 
 // packer lays a canvas out as a camera would. It owns its buffer, which the
 // next frame overwrites.
 type packer struct {
-	pixel capture.Pixel
-	raw   []byte
-	jpeg  bytes.Buffer
+	pixel   capture.Pixel
+	data    []byte
+	encoder mjpeg.Encoder
 }
+
+// quality is that of the JPEGs of a good webcam.
+const quality = 80
 
 // stride is the length of a row of the first plane, in bytes; 0 for JPEG.
 func (p *packer) stride(w int) int {
@@ -28,29 +30,31 @@ func (p *packer) stride(w int) int {
 }
 
 func (p *packer) pack(c *canvas) ([]byte, error) {
-	p.raw = p.raw[:0]
+	p.data = p.data[:0]
 	switch p.pixel {
 	case capture.Grey:
-		p.raw = append(p.raw, c.y...)
+		p.data = append(p.data, c.y...)
 	case capture.NV12:
-		p.raw = append(p.raw, c.y...)
+		p.data = append(p.data, c.y...)
 		for i, cb := range c.cb {
-			p.raw = append(p.raw, cb, c.cr[i])
+			p.data = append(p.data, cb, c.cr[i])
 		}
 	case capture.YUYV:
 		for y := range c.h {
 			row, half := c.y[y*c.w:(y+1)*c.w], y/2*(c.w/2)
 			for x := 0; x < c.w; x += 2 {
-				p.raw = append(p.raw, row[x], c.cb[half+x/2], row[x+1], c.cr[half+x/2])
+				p.data = append(p.data, row[x], c.cb[half+x/2], row[x+1], c.cr[half+x/2])
 			}
 		}
 	default:
-		p.jpeg.Reset()
-		err := jpeg.Encode(&p.jpeg, &image.YCbCr{
-			Y: c.y, Cb: c.cb, Cr: c.cr, YStride: c.w, CStride: c.w / 2,
-			SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: c.bounds(),
-		}, &jpeg.Options{Quality: 80})
-		return p.jpeg.Bytes(), err
+		raw := mjpeg.Raw{
+			Width: c.w, Height: c.h, Y: mjpeg.Plane{Pix: c.y, Stride: c.w, Step: 1},
+			Cb: mjpeg.Plane{Pix: c.cb, Stride: c.w / 2, Step: 1}, Cr: mjpeg.Plane{Pix: c.cr, Stride: c.w / 2, Step: 1},
+		}
+		var err error
+		if p.data, err = p.encoder.Append(p.data, &raw, quality); err != nil {
+			return nil, fmt.Errorf("scene: %w", err)
+		}
 	}
-	return p.raw, nil
+	return p.data, nil
 }

@@ -47,14 +47,33 @@ func lattice(x, y int32) float32 {
 	return float32((h^h>>15)>>8) / (1 << 24)
 }
 
+// tile is a piece of the lattice that noise repeats, small enough to stay in the
+// first cache. It never changes.
+var tile = func() (t [tileSize * tileSize]float32) {
+	for i := range t {
+		t[i] = lattice(int32(i%tileSize), int32(i/tileSize))
+	}
+	return t
+}()
+
+const tileSize = 64
+
 // noise is smooth value noise in 0..1 with features about 1 wide.
 func noise(x, y float32) float32 {
-	fx, fy := floor32(x), floor32(y)
-	kx, ky := x-fx, y-fy
+	ix, iy := int32(x), int32(y)
+	if x < float32(ix) {
+		ix--
+	}
+	if y < float32(iy) {
+		iy--
+	}
+	kx, ky := x-float32(ix), y-float32(iy)
 	kx, ky = kx*kx*(3-2*kx), ky*ky*(3-2*ky)
-	ix, iy := int32(fx), int32(fy)
-	top := lattice(ix, iy) + (lattice(ix+1, iy)-lattice(ix, iy))*kx
-	low := lattice(ix, iy+1) + (lattice(ix+1, iy+1)-lattice(ix, iy+1))*kx
+	x0, x1 := ix&(tileSize-1), (ix+1)&(tileSize-1)
+	y0, y1 := iy&(tileSize-1)*tileSize, (iy+1)&(tileSize-1)*tileSize
+	a, c := tile[y0+x0], tile[y1+x0]
+	top := a + (tile[y0+x1]-a)*kx
+	low := c + (tile[y1+x1]-c)*kx
 	return top + (low-top)*ky
 }
 
