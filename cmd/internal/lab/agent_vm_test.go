@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/jpeg"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,12 +180,11 @@ func (r *rig) stop(t *testing.T, p *Process) {
 // says 1970, publishes over TLS to a Mosquitto on the host, and a viewer on the
 // host verifies.
 func TestAgent(t *testing.T) {
+	drawn, paths := jpegs(t, "walk?size=1280x720&rate=5", 100)
+	drawn["/lab/frames/noise.jpg"] = badJPEGs(t, drawn[paths[0]])["noise.jpg"]
 	arches(t, func(t *testing.T, arch Arch) {
 		r := &rig{home: newHome(t)}
-		files, paths := jpegs(t, "walk?size=1280x720&rate=5", 100)
-		for name, bad := range badJPEGs(t, files[paths[0]]) {
-			files["/lab/frames/"+name] = bad
-		}
+		files := maps.Clone(drawn)
 		sealcamd, err := Build(t.Context(), arch, "cmd/sealcamd")
 		if err != nil {
 			t.Fatal(err)

@@ -57,9 +57,9 @@ func (m *Machine) play(t *testing.T, size, rate string, paths []string) *Process
 // TestCameras shows what the lab's two cameras deliver before the product
 // sees it: what the other tests inject is really there.
 func TestCameras(t *testing.T) {
+	files, paths := jpegs(t, "walk?size=1920x1080&for=1s", 3)
 	arches(t, func(t *testing.T, arch Arch) {
 		ctx := limit(t, 4*time.Minute)
-		files, paths := jpegs(t, "walk?size=1920x1080&for=1s", 3)
 		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 
 		t.Run("vivid", func(t *testing.T) {

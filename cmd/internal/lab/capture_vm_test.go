@@ -70,11 +70,11 @@ func (w watched) stop(t *testing.T) {
 // TestCapture puts the product's capture on real drivers that fail in every
 // way that vivid and v4l2loopback know.
 func TestCapture(t *testing.T) {
+	files, paths := jpegs(t, "walk?size=1280x720", 3)
+	for name, bad := range badJPEGs(t, files[paths[0]]) {
+		files["/lab/frames/"+name] = bad
+	}
 	arches(t, func(t *testing.T, arch Arch) {
-		files, paths := jpegs(t, "walk?size=1280x720", 3)
-		for name, bad := range badJPEGs(t, files[paths[0]]) {
-			files["/lab/frames/"+name] = bad
-		}
 		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 		set := func(control string) { t.Helper(); m.must(t, "guest", "set", "/dev/video0", control) }
 
