@@ -81,4 +81,3 @@ func TestReceiptJoins(t *testing.T) {
 		t.Errorf("gaps %v", c.Gaps)
 	}
 }
-
