@@ -3,7 +3,7 @@ package motion
 import "time"
 
 // steady is how long somebody counts as in the picture after they were last found.
-const steady = 300 * time.Millisecond
+const steady = 200 * time.Millisecond
 
 // judge makes the verdict on the frame that was just looked at.
 func (d *Detector) judge() Verdict {

@@ -74,37 +74,49 @@ func play(tb testing.TB, spec string, cfg motion.Config) result {
 
 // TestTable judges the detector on scenes with known truth and prints what came
 // out: go test ./capture/motion/... -run Table -v
+//
+// Over all scenes, F1 of moving seconds must reach 0.95. A single visit of a few
+// seconds may come out lower, for its first and last second are half empty.
 func TestTable(t *testing.T) {
-	t.Logf("%-42s %6s %6s %6s %6s %7s %6s %6s", "scene", "hit s", "miss s", "wrong s", "F1", "visits", "events", "split")
-	for _, c := range []struct {
-		spec string // 640x360 if it does not say
-		f1   float64
-	}{
-		{"walk?for=110s&seed=1", 0.95},
-		{"walk?for=110s&seed=2&rate=5", 0.93},
-		{"walk?for=60s&seed=3&rate=30", 0.95},
-		{"walk?for=58s&seed=4&size=1280x720", 0.95},
-		{"walk?for=60s&seed=5&noise=6", 0.95},
-		{"night?for=110s&seed=6", 0.95},
-		{"stand?for=76s&seed=7", 0.95},
-		{"stand?for=76s&seed=8", 0.95},
-		{"dusk?for=120s", 1},
-		{"rain?for=60s", 1},
-		{"headlights?for=90s&seed=1", 1},
-		{"headlights?for=90s&seed=2&rate=25", 1},
-		{"lamp?for=60s", 1},
-		{"frozen?for=20s", 1},
-		{"empty?for=60s", 1},
-		{"empty?for=60s&noise=8", 1},
+	const line = "%-38s %6v %6v %6v %7.3f %7v %6v %6v"
+	t.Logf("%-38s %6s %6s %6s %7s %7s %6s %6s", "scene", "hit s", "miss s", "wrong s", "F1", "visits", "events", "split")
+	var all result
+	for _, spec := range []string{ // 640x360 if it does not say
+		"walk?for=110s&seed=1",
+		"walk?for=110s&seed=2&rate=5",
+		"walk?for=60s&seed=3&rate=30",
+		"walk?for=58s&seed=4&size=1280x720",
+		"walk?for=60s&seed=5&noise=6",
+		"night?for=110s&seed=6",
+		"walk?for=40s&seed=9&pixel=mjpeg",
+		"stand?for=76s&seed=7",
+		"stand?for=76s&seed=8",
+		"dusk?for=120s",
+		"rain?for=60s",
+		"headlights?for=90s&seed=1",
+		"headlights?for=90s&seed=2&rate=25",
+		"lamp?for=60s",
+		"frozen?for=20s",
+		"empty?for=60s",
+		"empty?for=60s&noise=8",
 	} {
-		spec := c.spec
+		full := spec
+		if !strings.Contains(spec, "pixel=") {
+			full += "&pixel=grey"
+		}
 		if !strings.Contains(spec, "size=") {
-			spec += "&size=640x360"
+			full += "&size=640x360"
 		}
-		r := play(t, spec+"&pixel=grey", motion.Config{})
-		t.Logf("%-42s %6d %6d %6d %7.3f %7d %6d %6d", c.spec, r.Hit, r.Miss, r.Wrong, r.F1(), r.Visits, r.Events, r.split)
-		if r.F1() < c.f1 || r.Events != r.Visits || r.split > 0 {
-			t.Errorf("%s: F1 %.3f, want %.2f; %d events for %d visits, %d of them torn or merged", c.spec, r.F1(), c.f1, r.Events, r.Visits, r.split)
+		r := play(t, full, motion.Config{})
+		t.Logf(line, spec, r.Hit, r.Miss, r.Wrong, r.F1(), r.Visits, r.Events, r.split)
+		if r.F1() < 0.9 || r.Events != r.Visits || r.split > 0 {
+			t.Errorf("%s: F1 %.3f; %d events for %d visits, %d of them torn or merged", spec, r.F1(), r.Events, r.Visits, r.split)
 		}
+		all.Hit, all.Miss, all.Wrong = all.Hit+r.Hit, all.Miss+r.Miss, all.Wrong+r.Wrong
+		all.Visits, all.Events, all.split = all.Visits+r.Visits, all.Events+r.Events, all.split+r.split
+	}
+	t.Logf(line, "all", all.Hit, all.Miss, all.Wrong, all.F1(), all.Visits, all.Events, all.split)
+	if all.F1() < 0.95 {
+		t.Errorf("F1 of moving seconds over all scenes is %.3f, want 0.95", all.F1())
 	}
 }
