@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
 )
@@ -33,12 +34,19 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		return err
 	}
 	defer up.Close()
-	light, err := openLight(s, log)
+	light, err := lighting.Open(lighting.Config{
+		Board: s.Board, Settings: s.Light, Device: s.source().Auto().device(), Dir: s.State, Log: log.With("part", "light"),
+	})
 	if err != nil {
 		return err
 	}
-	defer light.close(log)
-	a, err := New(Config{Settings: s, Light: light.part, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	defer func() {
+		if err := light.Close(); err != nil {
+			log.Error("the board's pins could not be parked", "err", err)
+		}
+	}()
+	log.Info("board", "name", light.Profile.Name, "note", light.Note)
+	a, err := New(Config{Settings: s, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealcam/sealcam/boards/toml"
 	"github.com/sealcam/sealcam/capture/daynight"
+	"github.com/sealcam/sealcam/cmd/internal/lighting"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -30,11 +31,8 @@ type Settings struct {
 		Sensitivity int     `toml:"sensitivity"`
 		Rate        float64 `toml:"rate"`
 	} `toml:"motion"`
-	Light struct {
-		Mode     daynight.Mode `toml:"mode"`
-		Schedule daynight.Span `toml:"schedule"`
-	} `toml:"light"`
-	Live struct {
+	Light lighting.Settings `toml:"light"`
+	Live  struct {
 		Every toml.Duration `toml:"every"`
 	} `toml:"live"`
 	Uplink struct {
@@ -54,7 +52,7 @@ func Defaults() Settings {
 	s.Motion.Enabled = true
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
-	s.Light.Schedule = daynight.Span{From: 20 * time.Hour, To: 6 * time.Hour}
+	s.Light = lighting.Settings{Night: daynight.Span{From: 20 * time.Hour, To: 6*time.Hour + 30*time.Minute}, Dark: 28, LampMax: 1}
 	s.Live.Every.Duration = 10 * time.Second
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
@@ -106,6 +104,9 @@ func (s Settings) Validate() error {
 		if !rule.ok {
 			return &settingError{rule.key, rule.expected}
 		}
+	}
+	if err := s.Light.Validate(); err != nil {
+		return &settingError{"light", err.Error()}
 	}
 	return nil
 }

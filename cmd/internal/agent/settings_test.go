@@ -23,7 +23,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "mode", "schedule", "sensitivity", "every", "broker", "budget", "status"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "broker", "budget", "status"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -41,6 +41,7 @@ func TestSettingsRefused(t *testing.T) {
 		"relative state":   {"state = \"here\"\n", ":1:1: state: expected an absolute directory"},
 		"not a number":     {"[camera]\nrate = nan\n", ":2:8: camera.rate: expected a number"},
 		"syntax":           {"state = \n", ":1:"},
+		"dark lamp":        {"[light]\nlamp_max = 3.0\n", ":1:"},
 		"tiny budget":      {"[uplink]\nbudget = \"1 kB\"\n", ":2:1: uplink.budget"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,14 @@ func (s Source) Auto() Source {
 // come back, rather than from a file or a scene.
 func (s Source) IsDevice() bool { return strings.HasPrefix(s.Name, "/dev/") }
 
+// device returns the V4L2 device, "" for a file or a scene.
+func (s Source) device() string {
+	if s.IsDevice() {
+		return s.Name
+	}
+	return ""
+}
+
 // Open opens the source. Its error names it and says what to try.
 func (s Source) Open(ctx context.Context) (capture.Camera, error) {
 	switch {
