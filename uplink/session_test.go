@@ -28,7 +28,9 @@ func TestOnlyTheNewestLivePictureIsSent(t *testing.T) {
 		expect(t, "then", h.shown("live"), []string{"live 9"})
 		h.do(h.up.Live(h.picture("old")))
 		h.pass(time.Hour) // the connection has ended meanwhile, for want of acknowledgements
+		h.air.mu.Lock()
 		h.air.deaf = false
+		h.air.mu.Unlock()
 		h.pass(time.Hour)
 		n := 0
 		for _, c := range h.air.conns {
