@@ -108,7 +108,8 @@ export const steps = {
     await shoot('big-details');
     await page.keyboard.press('Escape');
     await big.waitFor({ state: 'hidden' });
-    assert.equal(await page.locator('#big img[src]').count(), 0, 'the picture is taken away with its view');
+    // The dialog tells of its closing a moment after it is hidden.
+    await until('the picture is taken away with its view', async () => (await page.locator('#big img[src]').count()) === 0);
   },
 
   async 'help, by keyboard'() {
