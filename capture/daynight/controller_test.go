@@ -215,8 +215,12 @@ func TestScheduled(t *testing.T) {
 	}
 	r.clock = 6*time.Hour + 30*time.Minute
 	r.until(capture.LightDay, 20*time.Second)
-	// Without a clock the picture decides.
+	// Without a clock the picture decides, at what would be midnight and always.
 	r.clock = -1
+	r.pass(time.Minute)
+	if r.act.Light != capture.LightDay {
+		t.Errorf("without a clock bright daylight is %v", r.act.Light)
+	}
 	r.visible, r.infrared = darkness, darkness
 	r.until(capture.LightNight, 30*time.Second)
 }

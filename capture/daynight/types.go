@@ -67,8 +67,9 @@ func (in Input) rounded() Input {
 	in.At = in.At.Truncate(time.Millisecond)
 	if in.Clock < 0 {
 		in.Clock = -1
+	} else {
+		in.Clock = in.Clock.Truncate(time.Minute)
 	}
-	in.Clock = in.Clock.Truncate(time.Minute)
 	for _, v := range []*float64{&in.Scene.Mean, &in.Scene.Level, &in.Scene.Low, &in.Scene.Mid, &in.Scene.High} {
 		*v = math.Round(bounded(*v, 255)*2) / 2
 	}
