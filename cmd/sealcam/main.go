@@ -30,6 +30,7 @@ func commands() []cli.Command {
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "board", Short: "list and show boards, try their pins", Run: runBoard},
+		{Name: "daynight", Short: "decide a recorded trace of day and night again, and draw it", Run: runDaynight},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},
 	}
