@@ -141,7 +141,7 @@ func (o *Opener) open(camera CameraID, b []byte, moves bool) (*Verified, error) 
 	}
 	p := m.position()
 	if moves {
-		if err := o.cameras[camera].check(Stream(m.claims.Stream), p); err != nil {
+		if err := o.cameras[CameraID(m.claims.Issuer)].check(Stream(m.claims.Stream), p); err != nil {
 			return nil, err
 		}
 	}
