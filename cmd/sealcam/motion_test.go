@@ -73,7 +73,9 @@ func TestMotionOfAScene(t *testing.T) {
 	if moving < 40 || e.Event != 1 || !(e.Start < e.Peak && e.Peak < e.End && e.End < 16) {
 		t.Errorf("%d frames move in event %+v", moving, e)
 	}
-	if j := judged[0]; j.Events != (truthCount{1, 0, 0, 1}) || j.Seconds.F1 < 0.9 || j.Seconds.Hit < 4 {
+	// The visit has five seconds, and whoever draws the line may put its edges into
+	// the next one; how good the detector is, the table of capture/motion says.
+	if j := judged[0]; j.Events != (truthCount{1, 0, 0, 1}) || j.Seconds.Miss > 1 || j.Seconds.Wrong > 1 || j.Seconds.Hit < 4 {
 		t.Errorf("judged %+v", j)
 	}
 }
