@@ -28,6 +28,7 @@ func commands() []cli.Command {
 		{Name: "verify", Short: "check sealed files", Run: runVerify},
 		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
+		{Name: "drill", Short: "try to show people strangers' pictures, millions of times", Run: runDrill},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "board", Short: "list and show boards, try their pins", Run: runBoard},
 		{Name: "daynight", Short: "decide a recorded trace of day and night again, and draw it", Run: runDaynight},
