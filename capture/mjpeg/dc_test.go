@@ -207,6 +207,7 @@ func TestDCRefusesByType(t *testing.T) {
 		{"brightness coarser than colour", patch(sof+14, 0x42), ErrUnsupported},
 		{"too many blocks", patch(sof+11, 0x44), ErrHeader},
 		{"RGB", rgb, ErrUnsupported},
+		{"a component twice in a scan", patch(bytes.Index(good, []byte{0xff, 0xda})+7, 1), ErrHeader},
 	} {
 		var d DC
 		if _, _, pix, err := d.Read(c.b); err != c.want || pix != nil {

@@ -75,24 +75,20 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 				if pos > len(seg)-8 {
 					return mcu, ErrTruncated
 				}
-				buf |= binary.BigEndian.Uint64(seg[pos:]) >> n
-				pos += int((63 - n) >> 3)
-				n |= 56
+				buf, n, pos = refill(buf, n, pos, seg)
 			}
 			e := b.lead[buf>>(64-lookBits)]
 			k := uint(e >> 5 & 255)
 			diff := int32(e) >> 16
-			if bits := uint(e & 31); bits != 0 && (k < blockSize || k>>6 == 2) {
-				buf <<= bits
-				n -= bits
-			} else {
+			bits := uint(e & 31)
+			if bits == 0 || k >= blockSize && k>>6 != 2 {
 				if bits, diff = b.difference(buf); bits == 0 {
 					return mcu, ErrCorrupt
 				}
-				buf <<= bits
-				n -= bits
 				k = 1
 			}
+			buf <<= bits & 63
+			n -= bits
 			if b.bright {
 				if pos*8-int(n) > end {
 					return mcu, ErrTruncated
@@ -105,19 +101,15 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 					if pos > len(seg)-8 {
 						return mcu, ErrTruncated
 					}
-					buf |= binary.BigEndian.Uint64(seg[pos:]) >> n
-					pos += int((63 - n) >> 3)
-					n |= 56
+					buf, n, pos = refill(buf, n, pos, seg)
 				}
 				e := uint(b.ac[buf>>(64-lookBits)])
 				bits, next := e&31, k+e>>5
 				// Codes that reach over the block's end belong to the next one.
 				if e == 0 || next > blockSize && next>>6 != 2 {
-					var coefs uint
-					if bits, coefs = b.acDef.step(buf); bits == 0 || coefs != endOfAC && k+coefs > blockSize {
+					if bits, next = b.past(buf, k); bits == 0 {
 						return mcu, ErrCorrupt
 					}
-					next = k + coefs
 				}
 				buf <<= bits & 63
 				n -= bits
@@ -129,6 +121,21 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 		return last, ErrTruncated
 	}
 	return last, nil
+}
+
+// refill tops buf up to 56 bits or more. Eight bytes can be read at pos.
+func refill(buf uint64, n uint, pos int, seg []byte) (uint64, uint, int) {
+	return buf | binary.BigEndian.Uint64(seg[pos:])>>n, n | 56, pos + int((63-n)>>3)
+}
+
+// past steps over one AC code of b, or to the end of the block, k coefficients
+// into it, where the table cannot tell. It returns 0 bits for what is no code.
+func (b *block) past(buf uint64, k uint) (bits, next uint) {
+	bits, coefs := b.acDef.step(buf)
+	if coefs != endOfAC && k+coefs > blockSize {
+		return 0, 0
+	}
+	return bits, k + coefs
 }
 
 // difference reads a DC difference on its own, without what follows it.

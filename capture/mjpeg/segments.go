@@ -89,6 +89,11 @@ func (s *scanner) readSOS(seg []byte) error {
 		if !ok || s.dqt>>c.Tq&1 == 0 {
 			return ErrHeader
 		}
+		for j := range i {
+			if seg[1+2*j] == c.ID {
+				return ErrHeader // named twice
+			}
+		}
 		dc, ac := seg[2+2*i]>>4, seg[2+2*i]&15
 		if dc > 3 || ac > 3 {
 			return ErrHeader
