@@ -98,9 +98,6 @@ func (k *Looker) code(v int) float64 {
 // made by the same camera, so the exact curve does not matter.
 func linear(level float64) float64 { return math.Pow(max(0, level)/255, 2.2) }
 
-// Level is the inverse of linear: the brightness at which a picture shows light.
-func coded(light float64) float64 { return 255 * math.Pow(max(0, light), 1/2.2) }
-
 // shape says how a scene's light is spread, free of exposure: the ratios that
 // near and far objects have to each other. A lamp at the camera gives other
 // ratios than the sky or a ceiling light does.

@@ -115,7 +115,7 @@ type leaky struct {
 	night             bool
 	started           bool
 	nights, days      int
-	quiet, first, odd int
+	quiet, first      int
 }
 
 func (a *leaky) step(r reading) wish {

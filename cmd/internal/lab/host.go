@@ -45,7 +45,7 @@ func Missing() []string {
 // that the lab needs is not installed.
 func CheckHost() error {
 	if names := Missing(); len(names) > 0 {
-		return fmt.Errorf("the lab needs packages that are not installed: type\n\n\tapt-get install -y %s\n", strings.Join(names, " "))
+		return fmt.Errorf("the lab needs packages that are not installed: type: apt-get install -y %s", strings.Join(names, " "))
 	}
 	return nil
 }
