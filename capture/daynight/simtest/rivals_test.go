@@ -112,10 +112,10 @@ func (a *exhausted) step(r reading) wish {
 // switch.
 type leaky struct {
 	every
-	night             bool
-	started           bool
-	nights, days      int
-	quiet, first      int
+	night        bool
+	started      bool
+	nights, days int
+	quiet, first int
 }
 
 func (a *leaky) step(r reading) wish {
