@@ -43,7 +43,8 @@
 //	roster ROSTER
 //	    a newer roster arrives. Answer: ok, or refused REASON
 //	open NOW CAMERA SEALED
-//	    SEALED arrives at the time NOW for the screen that is about CAMERA.
+//	    SEALED, which may be empty, arrives at the time NOW for the screen that
+//	    is about CAMERA.
 //	    Answer, if a person is shown it as new: shown CAMERA STREAM SEQ MEDIA,
 //	    with the camera that it is shown for, the stream (durable, live, will),
 //	    the number, and the media, "-" if empty. Else: refused REASON, where

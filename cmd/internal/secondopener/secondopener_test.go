@@ -12,38 +12,60 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"testing"
 
+	"github.com/sealcam/sealcam/cmd/internal/drill"
 	"github.com/sealcam/sealcam/cmd/internal/nodetest"
 )
 
-// node runs one of the scripts in testdata with arguments, and fails the test
-// if it finds a disagreement.
+// scripts puts the opener and what it needs into a directory.
+func scripts(t *testing.T) (dir string) {
+	t.Helper()
+	modules, dir := nodetest.Modules(t, "testdata"), t.TempDir()
+	all, err := filepath.Glob(filepath.Join("testdata", "*.mjs"))
+	check(t, err)
+	for _, path := range append(all, filepath.Join("testdata", "package.json")) {
+		b, err := os.ReadFile(path)
+		check(t, err)
+		check(t, os.WriteFile(filepath.Join(dir, filepath.Base(path)), b, 0o644))
+	}
+	check(t, os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")))
+	return dir
+}
+
+// node runs one of the scripts with arguments, and fails the test if it finds a
+// disagreement.
 func node(t *testing.T, script string, args ...string) {
 	t.Helper()
-	node, modules := nodetest.Tool(t, "node"), nodetest.Modules(t, "testdata")
-	dir := t.TempDir()
-	scripts, err := filepath.Glob(filepath.Join("testdata", "*.mjs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range append(scripts, filepath.Join("testdata", "package.json")) {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), node, append([]string{filepath.Join(dir, script)}, args...)...)
+	cmd := exec.CommandContext(t.Context(), nodetest.Tool(t, "node"), append([]string{filepath.Join(scripts(t), script)}, args...)...)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Errorf("the second opener does not agree: %v", err)
+	}
+}
+
+// TestDrill puts the second opener through the drill, next to uplink/seal: what
+// it shows and refuses, and why, is the same, delivery by delivery.
+func TestDrill(t *testing.T) {
+	c := drill.Config{Deliveries: 1500, Sessions: 4, Households: 2, Cameras: 3, Seed: 11, Stderr: os.Stderr}
+	ours, err := drill.Run(t.Context(), c)
+	check(t, err)
+	c.Exec = []string{nodetest.Tool(t, "node"), filepath.Join(scripts(t), "adapter.mjs")}
+	theirs, err := drill.Run(t.Context(), c)
+	check(t, err)
+	if !theirs.Passed() {
+		t.Errorf("%d shown wrongly, %d unaccounted for: %q", theirs.WrongShown, theirs.AuthenticUnaccounted, theirs.Examples)
+	}
+	for name, row := range ours.Attacks {
+		row.Alarms = 0 // which the protocol does not tell
+		if got := theirs.Attacks[name]; !reflect.DeepEqual(got, row) {
+			t.Errorf("%s: the second opener had %v, uplink/seal %v", name, got, row)
+		}
+	}
+	if theirs.AuthenticShown != ours.AuthenticShown {
+		t.Errorf("it showed %d authentic messages, uplink/seal %d", theirs.AuthenticShown, ours.AuthenticShown)
 	}
 }
 
