@@ -167,7 +167,7 @@ var algorithms = []struct {
 }
 
 // stretches returns the whole year for the first place, and a week of every
-// season for the others; a week of spring in short mode.
+// season for the others; two days of spring in short mode.
 func stretches(whole bool, short bool) []span {
 	week := func(n int) span {
 		from := time.Duration(n)*day + 12*time.Hour
@@ -175,7 +175,7 @@ func stretches(whole bool, short bool) []span {
 	}
 	switch {
 	case short:
-		return []span{week(80)}
+		return []span{{80*day + 12*time.Hour, 82*day + 12*time.Hour}}
 	case whole:
 		return []span{{0, 365 * day}}
 	}
