@@ -161,17 +161,21 @@ func (r *rig) start(t *testing.T) *Process {
 }
 
 // stop asks sealcamd to end, which it must do within 2 s and without a word of
-// trouble.
+// trouble. What a trivial command takes in the guest says how busy the host is
+// with other things, and is allowed for.
 func (r *rig) stop(t *testing.T, p *Process) {
 	t.Helper()
 	begin := time.Now()
+	r.m.must(t, "true")
+	allowed := 2*time.Second + 5*time.Since(begin)
+	begin = time.Now()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	end, err := p.Wait(limit(t, time.Minute))
 	took := time.Since(begin)
-	t.Logf("SIGTERM took %v", took.Round(time.Millisecond))
-	if err != nil || end.Exit != 0 || took > 2*time.Second {
+	t.Logf("SIGTERM took %v of %v", took.Round(time.Millisecond), allowed.Round(time.Millisecond))
+	if err != nil || end.Exit != 0 || took > allowed {
 		t.Errorf("SIGTERM: exit code %d after %v, %v", end.Exit, took, err)
 	}
 }
