@@ -12,7 +12,7 @@ FUZZTIME   ?= 20s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit race arm cross lint fuzz vm-test footprint figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year race arm cross lint fuzz vm-test footprint figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,8 +33,12 @@ test: test-deps lint unit race arm cross footprint vm-test ## everything CI runs
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
-unit: ## all tests that need no guest
-	$(GO) test -timeout 15m ./...
+unit: ## all tests that need no guest; of the simulated year of dusks a part (make year runs all)
+	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /simtest$$)
+	$(GO) test -timeout 15m -short ./capture/daynight/simtest
+
+year: ## day and night over a simulated year, ours and the others', as a table
+	$(GO) test -timeout 30m -run Table -v ./capture/daynight/simtest
 
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m -short ./capture ./capture/stream ./uplink/... ./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
