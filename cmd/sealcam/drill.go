@@ -22,21 +22,27 @@ Exit code 0 means that no picture was shown wrongly, and that every authentic on
 was shown or is accounted for; 1 that it was not so. The same seed gives the same
 drill again.
 
-With --broker the way is a real one, over MQTT and TLS: mosquitto starts the one
-that is installed. With --viewer exec:COMMAND another program takes the viewer's
+With --broker the way is a real one, over MQTT and TLS, and the drill is shorter:
+mosquitto starts the one that is installed; the client that a URL is given a
+certificate for must be allowed to publish and to subscribe below sealcam/v1/. With --viewer exec:COMMAND another program takes the viewer's
 place; how it is spoken to is written in the documentation of cmd/internal/drill.
 `
 
 // runDrill is "sealcam drill".
 func runDrill(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("drill", "sealcam drill [--deliveries N] [--report FILE] [--seed N] [--viewer exec:COMMAND]", drillText)
+	fs := env.Flags("drill", "sealcam drill [--deliveries N] [--report FILE] [--seed N] [--viewer exec:COMMAND] [--broker mosquitto|URL]", drillText)
 	c := drill.Config{Stderr: env.Stderr, Now: time.Now}
-	fs.IntVar(&c.Deliveries, "deliveries", 0, "how `many` messages are delivered, to all viewers together (default 1000000)")
+	fs.IntVar(&c.Deliveries, "deliveries", 0, "how `many` messages are delivered, to all viewers together (default 1000000; over a broker 20000)")
 	fs.IntVar(&c.Households, "households", 0, "how `many` households (default 3)")
 	fs.IntVar(&c.Cameras, "cameras", 0, "how `many` cameras each household has (default 3)")
-	fs.IntVar(&c.Sessions, "viewers", 0, "how `many` viewers look (default one for each thousand deliveries, at most 1000)")
+	fs.IntVar(&c.Sessions, "viewers", 0, "how `many` viewers look (default one for each thousand deliveries, at most 1000; over a broker for each 500, at most 200)")
 	fs.IntVar(&c.Workers, "workers", 0, "how `many` viewers at a time (default one for each processor)")
 	fs.Uint64Var(&c.Seed, "seed", 1, "`number` from which everything follows that happens")
+	var way drillWay
+	fs.StringVar(&way.broker, "broker", "", "mosquitto, or the `URL` of a broker, to go over")
+	fs.StringVar(&way.ca, "broker-ca", "", "`file` with the authority of the broker's certificate")
+	fs.StringVar(&way.cert, "broker-cert", "", "`file` with the certificate to show to the broker")
+	fs.StringVar(&way.key, "broker-key", "", "`file` with its key")
 	viewer := fs.String("viewer", "", "exec:COMMAND, a `program` with its arguments that takes the viewer's place")
 	report := fs.String("report", "", "`file` to write the report to, as JSON")
 	if err := cli.Parse(fs, args); err != nil {
@@ -51,6 +57,11 @@ func runDrill(ctx context.Context, env *cli.Env, args []string) error {
 	if *viewer != "" && len(c.Exec) == 0 {
 		return cli.Usagef("--viewer %q: expected exec: and a command", *viewer)
 	}
+	end, err := way.open(ctx, env, &c)
+	if err != nil {
+		return err
+	}
+	defer end()
 	if err := c.Validate(); err != nil {
 		return cli.Usagef("%v", err)
 	}

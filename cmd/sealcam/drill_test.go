@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/drill"
 )
 
 // brokenTag takes the comparison of cameras out of uplink/seal.
@@ -56,6 +60,33 @@ func TestDrillFindsTheFault(t *testing.T) {
 	for _, pkg := range []string{"../sealcamd", "../internal/page/wasm"} {
 		if out, err := build(t, "released", pkg, "-tags", brokenTag); err == nil || !strings.Contains(out, brokenTag+"_is_for_tests_only") {
 			t.Errorf("%s builds with the tag %s: %v\n%s", pkg, brokenTag, err, out)
+		}
+	}
+}
+
+// TestDrillOverBroker goes over a Mosquitto that the drill has started, and over
+// one that runs already.
+func TestDrillOverBroker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs Mosquitto; run without -short")
+	}
+	dir := t.TempDir()
+	way, stop, err := drill.StartMosquitto(t.Context(), dir, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	at := func(name string) string { return filepath.Join(dir, "authority", name) }
+	url := []string{"--broker", way.URL, "--broker-ca", at("ca.crt"), "--broker-cert", at("viewers/relay/tls.crt"), "--broker-key", at("viewers/relay/tls.key")}
+	for _, broker := range [][]string{
+		{"--broker", "mosquitto"},
+		url, url, // the second one finds nothing of the first
+	} {
+		var out, errs strings.Builder
+		env := &cli.Env{Stdout: &out, Stderr: &errs}
+		args := append([]string{"--deliveries", "2000", "--viewers", "4", "--households", "2"}, broker...)
+		if err := runDrill(t.Context(), env, args); err != nil || !strings.Contains(out.String(), "\npassed\n") {
+			t.Errorf("%v: %v\n%s\n%s", broker, err, out.String(), errs.String())
 		}
 	}
 }

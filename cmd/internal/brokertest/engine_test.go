@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/broker"
+	installed "github.com/sealcam/sealcam/cmd/internal/mosquitto"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -123,10 +124,7 @@ func mochi(t *testing.T, f files, port int, _ []seal.CameraID) func(*testing.T) 
 }
 
 func mosquitto(t *testing.T, f files, port int, cameras []seal.CameraID) func(*testing.T) func() {
-	acl := filepath.Join(f.dir, "acl")
-	check(t, os.WriteFile(acl, []byte("pattern readwrite sealcam/v1/%u/#\n"+
-		"user viewer-screen\ntopic readwrite sealcam/v1/#\n"), 0o600))
-	return mosquittoWith(t, f, port, "acl_file "+acl)
+	return mosquittoWith(t, f, port, "pattern readwrite sealcam/v1/%u/#\nuser viewer-screen\ntopic readwrite sealcam/v1/#\n")
 }
 
 // mosquittoWithout is a Mosquitto that lets everybody do everything.
@@ -135,30 +133,15 @@ func mosquittoWithout(t *testing.T, f files, port int, _ []seal.CameraID) func(*
 }
 
 func mosquittoWith(t *testing.T, f files, port int, rules string) func(*testing.T) func() {
-	conf := filepath.Join(f.dir, "mosquitto.conf")
-	check(t, os.WriteFile(conf, fmt.Appendf(nil, `listener %d %s
-cafile %s
-certfile %s
-keyfile %s
-tls_version tlsv1.3
-require_certificate true
-use_identity_as_username true
-persistence false
-max_queued_messages 10000
-log_dest stderr
-user %s
-%s
-`, port, host, f.ca, f.cert, f.key, user(), rules), 0o600))
-	return func(t *testing.T) func() { return launch(t, "mosquitto", "-c", conf) }
-}
-
-// user is whom mosquitto, started by root, is to remain: else it could not read
-// the test's files.
-func user() string {
-	if os.Geteuid() == 0 {
-		return "root"
+	c := installed.Config{Host: host, Port: port, Rules: rules}
+	for name, part := range map[string]*[]byte{f.ca: &c.CA, f.cert: &c.Cert, f.key: &c.Key} {
+		var err error
+		*part, err = os.ReadFile(name)
+		check(t, err)
 	}
-	return "mosquitto"
+	conf, err := installed.Write(f.dir, c)
+	check(t, err)
+	return func(t *testing.T) func() { return launch(t, "mosquitto", "-c", conf) }
 }
 
 // nats knows cameras by their certificate's name, one permission per camera:

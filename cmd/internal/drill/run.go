@@ -23,6 +23,9 @@ type Config struct {
 	// package's doc. Empty for sealcam's own opener.
 	Exec   []string
 	Stderr io.Writer // of that program; nil for nowhere
+	// Way is a broker that messages go over; nil to hand them over in process.
+	Way    *Way
+	Broker string // its name, for the report
 	// Progress is called now and then, with how many deliveries were made and
 	// how many pictures were shown wrongly until then; nil for nobody.
 	Progress func(deliveries, wrong int)
@@ -31,7 +34,6 @@ type Config struct {
 
 // Bounds of a Config.
 const (
-	perSession  = 1000 // deliveries, if nothing else is said
 	maxSessions = 10000
 	maxHomes    = 32
 	maxCameras  = 16
@@ -44,10 +46,14 @@ func (c *Config) Validate() error {
 			*v = def
 		}
 	}
-	set(&c.Deliveries, 1000000)
+	each, most, deliveries := 1000, 1000, 1000000
+	if c.Way != nil { // every viewer is a connection, and every delivery a round
+		each, most, deliveries = 500, 200, 20000
+	}
+	set(&c.Deliveries, deliveries)
 	set(&c.Households, 3)
 	set(&c.Cameras, 3)
-	set(&c.Sessions, min(max(c.Deliveries/perSession, c.Households), 1000))
+	set(&c.Sessions, min(max(c.Deliveries/each, c.Households), most))
 	set(&c.Workers, runtime.GOMAXPROCS(0))
 	if c.Now == nil {
 		c.Now = time.Now
@@ -78,22 +84,16 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the cameras could not seal their days: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	d := &drill{config: c, world: w, total: newTally()}
-	var workers sync.WaitGroup
-	for range c.Workers {
-		workers.Go(func() {
-			if err := d.work(ctx); err != nil {
-				cancel(err)
-			}
-		})
+	if c.Way != nil {
+		err = d.overBroker(ctx)
+	} else {
+		err = d.inProcess(ctx)
 	}
-	workers.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	r := &Report{Seed: c.Seed, Households: c.Households, Cameras: c.Cameras, Sessions: c.Sessions, Viewer: c.viewer(), Seconds: c.Now().Sub(began).Seconds()}
+	r := &Report{Broker: c.Broker, Seed: c.Seed, Households: c.Households, Cameras: c.Cameras, Sessions: c.Sessions, Viewer: c.viewer(), Seconds: c.Now().Sub(began).Seconds()}
 	d.total.report(r)
 	return r, nil
 }
@@ -117,13 +117,35 @@ type drill struct {
 	wrong      int
 }
 
+// inProcess lets workers go through the sessions.
+func (d *drill) inProcess(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var workers sync.WaitGroup
+	for range d.config.Workers {
+		workers.Go(func() {
+			if err := d.work(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// subject makes a viewer.
+func (d *drill) subject(ctx context.Context) (subject, error) {
+	if len(d.config.Exec) > 0 {
+		return start(ctx, d.config.Exec, d.config.Stderr)
+	}
+	return &openers{}, nil
+}
+
 // work takes sessions until there are none left.
 func (d *drill) work(ctx context.Context) (err error) {
-	var s subject = &openers{}
-	if len(d.config.Exec) > 0 {
-		if s, err = start(ctx, d.config.Exec, d.config.Stderr); err != nil {
-			return err
-		}
+	s, err := d.subject(ctx)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	for ctx.Err() == nil {
