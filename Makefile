@@ -71,6 +71,7 @@ fuzz: ## every fuzz target for FUZZTIME each (20s)
 	done
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
+	$(GO) run ./cmd/internal/lab/prepare
 	$(GO) test -tags vm -count=1 -timeout 40m -v ./cmd/internal/lab/...
 
 footprint: ## size of sealcamd by architecture, and its resident memory at 1080p

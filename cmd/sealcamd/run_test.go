@@ -149,6 +149,11 @@ func TestLife(t *testing.T) {
 	}
 	expect("msg=connected")
 
+	// A second one on the same state would seal under the same numbers.
+	if _, errText, code := output(t, "-config", config); code != 1 || !strings.Contains(errText, agent.ErrRunning.Error()) {
+		t.Errorf("a second sealcamd: exit %d: %s", code, errText)
+	}
+
 	writeSettings(t, dir, "[camera]\nsorce = \"x\"\n")
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)

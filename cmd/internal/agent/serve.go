@@ -25,6 +25,11 @@ const claimLook = 2 * time.Second
 // Serve runs the camera that s describes until ctx ends: it opens the identity,
 // waits for the camera to be claimed, and opens and joins the parts.
 func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
+	unlock, err := lockState(s.State)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	camera, err := claimed(ctx, s, log)
 	if err != nil || camera == nil {
 		return err

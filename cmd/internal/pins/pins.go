@@ -54,19 +54,23 @@ type Board struct {
 	closers []io.Closer
 }
 
-// Open opens and parks everything that p names. A pin that is missing or busy is
-// an error with file and line of the profile and what this machine has; a light
-// sensor that does not answer is a fault. A board without pins needs no host.
+// Open opens and parks everything that p names. A pin of lamp or filter that is
+// missing or busy is an error with file and line of the profile and what this
+// machine has; a status light, button or light sensor that cannot be used is a
+// fault. A board without pins needs no host.
 func Open(p *boards.Profile, host Host, log *slog.Logger) (*Board, error) {
 	b := &Board{profile: p, host: host}
 	if !p.HasPins() {
 		return b, nil
 	}
-	for _, open := range []func() error{b.openLamp, b.openFilter, b.openStatus, b.openButton} {
+	for _, open := range []func() error{b.openLamp, b.openFilter} {
 		if err := open(); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
 	}
+	// A camera without its button or status light still takes pictures.
+	b.tryOpen("status light", b.openStatus, log)
+	b.tryOpen("button", b.openButton, log)
 	if err := b.park(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -75,6 +79,14 @@ func Open(p *boards.Profile, host Host, log *slog.Logger) (*Board, error) {
 		b.Faults = append(b.Faults, fmt.Sprintf("the light sensor does not answer: %v", err))
 	}
 	return b, nil
+}
+
+// tryOpen opens what a camera can do without.
+func (b *Board) tryOpen(name string, open func() error, log *slog.Logger) {
+	if err := open(); err != nil {
+		log.Warn("the board's "+name+" cannot be used", "err", err)
+		b.Faults = append(b.Faults, fmt.Sprintf("the %s cannot be used: %v", name, err))
+	}
 }
 
 // park puts everything into the state in which it may be left alone.

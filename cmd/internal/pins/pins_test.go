@@ -221,11 +221,21 @@ func TestPWMAndLED(t *testing.T) {
 	}
 	for _, tt := range []struct{ pwm, led, want string }{
 		{"3f20c000.pwm", "ACT", `lamp.pwm: there is no PWM chip "3f20c000.pwm": this machine has fe20c000.pwm (pwmchip2)`},
-		{"pwmchip2", "PWR", `status.led: there is no light "PWR": this machine has ACT`},
 	} {
 		if _, err := Open(profile(t, fmt.Sprintf(text, tt.pwm, tt.led)), m, quiet); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, expected %q", err, tt.want)
 		}
+	}
+	// A camera without its status light takes pictures, and says what is missing.
+	dark, err := Open(profile(t, fmt.Sprintf(text, "pwmchip2", "PWR")), m, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `status.led: there is no light "PWR": this machine has ACT`; len(dark.Faults) != 1 || !strings.Contains(dark.Faults[0], want) {
+		t.Errorf("faults %q, expected %q", dark.Faults, want)
+	}
+	if err := dark.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := Open(profile(t, fmt.Sprintf(text, "pwmchip0", "ACT")), newMachine(t), quiet); err == nil || !strings.Contains(err.Error(), "no PWM on this machine") {
 		t.Errorf("no PWM at all: %v", err)
