@@ -141,7 +141,8 @@ func (p *peer) dial(ctx context.Context, w *Way) (err error) {
 	for _, c := range p.judge.home.cameras {
 		ours[c.id] = true
 	}
-	p.way, err = feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: w.URL, TLS: w.Viewers}})
+	// What is for other households comes too, at the pace of their viewers.
+	p.way, err = feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: w.URL, TLS: w.Viewers, Queue: 4096}})
 	if err != nil {
 		return err
 	}
