@@ -181,16 +181,43 @@ func TestAdapterFails(t *testing.T) {
 
 // TestAnswers: what a program may say, and may not.
 func TestAnswers(t *testing.T) {
-	a := &adapter{name: "them"}
 	for line, ok := range map[string]bool{
-		"shown x live 7 AAAA": true, "shown x live 7 -": true, "shown x dead 7 AAAA": false,
-		"shown x live -7 AAAA": false, "shown x live 7 A": false,
+		"shown x live 7 AAAA": true, "shown x live 7 -": true, "refused not_for_you": true, "shown x dead 7 AAAA": false,
+		"shown x live -7 AAAA": false, "shown x live 7 A": false, "shown x live 7": false, "refused": false, "": false,
 	} {
-		if _, err := a.shown(strings.Fields(line)); (err == nil) != ok {
-			t.Errorf("%s: %v", line, err)
+		if _, got := parseAnswer(strings.Split(line, " ")); got != ok {
+			t.Errorf("%q as an answer to open: %v", line, got)
 		}
 	}
-	if got := printable("a\x1b[2Jb\xff" + strings.Repeat("x", 100)); len(got) > 44 || strings.Contains(got, "\x1b") || strings.Contains(got, "\xff") {
-		t.Errorf("%q", got)
+	for line, ok := range map[string]bool{
+		"gaps": true, "gaps 1-2 7-7": true, "gaps 2-1": false, "gaps 1": false, "gaps -1-2": false, "gaps ": false, "holes": false,
+	} {
+		if _, got := parseGaps(strings.Split(line, " ")); got != ok {
+			t.Errorf("%q as an answer to gaps: %v", line, got)
+		}
 	}
+}
+
+// FuzzAnswer: whatever a program says, nothing of it moves a terminal's cursor,
+// and no answer is two things.
+func FuzzAnswer(f *testing.F) {
+	f.Add("shown x live 7 AAAA")
+	f.Add("refused not_for_you\x1b[2J")
+	f.Add("gaps 1-2 3-18446744073709551615")
+	f.Fuzz(func(t *testing.T, line string) {
+		fields := strings.Split(line, " ")
+		a, isAnswer := parseAnswer(fields)
+		spans, isGaps := parseGaps(fields)
+		if isAnswer && isGaps || isAnswer && a.shown == (a.reason != "") && a.reason != "" {
+			t.Errorf("%q is two things", line)
+		}
+		if strings.ContainsFunc(a.reason, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%q is told as %q", line, a.reason)
+		}
+		for _, s := range spans {
+			if s.first > s.last {
+				t.Errorf("%q has a gap %v", line, s)
+			}
+		}
+	})
 }

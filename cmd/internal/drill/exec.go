@@ -123,30 +123,32 @@ func (a *adapter) roster(r *roster) error {
 
 func (a *adapter) open(now time.Time, screen seal.CameraID, sealed []byte) (answer, error) {
 	got, err := a.ask("open", strconv.FormatInt(now.UnixMicro(), 10), string(screen), base64.StdEncoding.EncodeToString(sealed))
-	switch {
-	case err != nil:
+	if err != nil {
 		return answer{}, err
-	case got[0] == "refused" && len(got) == 2:
-		return answer{reason: strings.ReplaceAll(printable(got[1]), "_", " ")}, nil
-	case got[0] == "shown" && len(got) == 5:
-		return a.shown(got)
 	}
-	return answer{}, a.wrong("open", got)
-}
-
-func (a *adapter) shown(got []string) (answer, error) {
-	streams := map[string]seal.Stream{"durable": seal.Durable, "live": seal.Live, "will": seal.Will}
-	seq, err := strconv.ParseUint(got[3], 10, 64)
-	if err != nil || streams[got[2]] == 0 {
-		return answer{}, a.wrong("open", got[:4])
-	}
-	out := answer{shown: true, camera: seal.CameraID(got[1]), stream: streams[got[2]], seq: seq}
-	if got[4] != "-" {
-		if out.media, err = base64.StdEncoding.DecodeString(got[4]); err != nil {
-			return answer{}, a.wrong("open", got)
-		}
+	out, ok := parseAnswer(got)
+	if !ok {
+		return answer{}, a.wrong("open", got)
 	}
 	return out, nil
+}
+
+// parseAnswer reads the answer to open.
+func parseAnswer(got []string) (out answer, ok bool) {
+	if got[0] == "refused" && len(got) == 2 {
+		return answer{reason: strings.ReplaceAll(printable(got[1]), "_", " ")}, true
+	}
+	if got[0] != "shown" || len(got) != 5 {
+		return answer{}, false
+	}
+	out = answer{shown: true, camera: seal.CameraID(got[1])}
+	out.stream, ok = map[string]seal.Stream{"durable": seal.Durable, "live": seal.Live, "will": seal.Will}[got[2]]
+	var errSeq, errMedia error
+	out.seq, errSeq = strconv.ParseUint(got[3], 10, 64)
+	if got[4] != "-" {
+		out.media, errMedia = base64.StdEncoding.DecodeString(got[4])
+	}
+	return out, ok && errSeq == nil && errMedia == nil
 }
 
 func (a *adapter) reconnect() error { return a.expect("ok", "reconnect") }
@@ -157,18 +159,30 @@ func (a *adapter) gaps(camera seal.CameraID) ([]span, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got[0] != "gaps" {
+	spans, ok := parseGaps(got)
+	if !ok {
 		return nil, a.wrong("gaps", got)
 	}
-	var spans []span
+	return spans, nil
+}
+
+// parseGaps reads the answer to gaps.
+func parseGaps(got []string) (spans []span, ok bool) {
+	if got[0] != "gaps" {
+		return nil, false
+	}
 	for _, g := range got[1:] {
+		first, last, _ := strings.Cut(g, "-")
 		var s span
-		if n, err := fmt.Sscanf(g, "%d-%d", &s.first, &s.last); n != 2 || err != nil || s.last < s.first {
-			return nil, a.wrong("gaps", got)
+		var errs [2]error
+		s.first, errs[0] = strconv.ParseUint(first, 10, 64)
+		s.last, errs[1] = strconv.ParseUint(last, 10, 64)
+		if errs[0] != nil || errs[1] != nil || s.last < s.first {
+			return nil, false
 		}
 		spans = append(spans, s)
 	}
-	return spans, nil
+	return spans, true
 }
 
 // printable keeps a program's words from doing anything to a terminal.

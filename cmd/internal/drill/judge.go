@@ -113,7 +113,7 @@ func (j *judge) compare(s step, a answer) (m *message, wrong string) {
 	case m.camera != s.screen:
 		return nil, "a picture of " + m.camera.name
 	case a.camera != s.screen.id:
-		return nil, fmt.Sprintf("shown as of camera %.12s", a.camera)
+		return nil, fmt.Sprintf("shown as of camera %.12q", a.camera)
 	case m.clone:
 		return nil, "a picture of the clone"
 	case m.camera.home != j.home:
