@@ -113,6 +113,20 @@ func TestRoomLight(t *testing.T) {
 	r.until(capture.LightNight, 30*time.Second)
 }
 
+// Dawn that comes at once, while hints are not listened to because of
+// headlights just before, is not forgotten: a camera whose exposure is exhausted
+// or fixed shows it as long as it lasts.
+func TestDawnWithinHoldoff(t *testing.T) {
+	r := atNight(t, both, func(r *rig) { r.hidden, r.echo = true, 0.005 })
+	r.visible, r.infrared = 0.15, 0.2
+	r.pass(8 * time.Second)
+	r.visible, r.infrared = darkness, darkness
+	r.until(capture.LightNight, 20*time.Second)
+	r.pass(3 * time.Second)
+	r.visible, r.infrared = 0.06, 0.1
+	r.until(capture.LightDay, 5*time.Minute)
+}
+
 // A light that is switched on and off again and again fools the controller
 // less and less.
 func TestPatienceGrows(t *testing.T) {

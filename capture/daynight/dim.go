@@ -74,8 +74,7 @@ func (d *dim) watchPicture(in Input, dt time.Duration) string {
 	low, mid := in.Scene.shape()
 	differs := func(a, b float64) bool { return math.Abs(a-b) > reshaped*max(a, b) && math.Abs(a-b) > 0.02 }
 	switch {
-	case mean > jump*d.Mean:
-		d.Mean += (mean - d.Mean) * min(1, dt.Seconds()/20)
+	case mean > jump*d.Mean: // and stays a hint, should it last, until a look has judged it
 		return "the picture became brighter at once"
 	case differs(low, d.ShapeLow) || differs(mid, d.ShapeMid):
 		return "the scene is lit differently"
