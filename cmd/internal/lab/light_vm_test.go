@@ -1,0 +1,257 @@
+//go:build vm && linux
+
+package lab
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// lit is a line of `sealcam watch --json`, as far as light goes.
+type lit struct {
+	What, Stream, Kind, Light, Cause string
+	Status                           *struct {
+		Light    string
+		Troubles []string
+	}
+}
+
+// edge is a level that the kernel gave a line of the board's GPIO chip.
+type edge struct {
+	at   time.Duration // since the guest's start
+	line int
+	high bool
+}
+
+// Lines of the emulated board's profile.
+const (
+	toDay, toNight, lampLine, statusLine = 0, 1, 2, 4
+)
+
+// lines reads back from the kernel's trace which lines were given which level.
+func (m *Machine) lines(t *testing.T) (all []edge) {
+	t.Helper()
+	base := regexp.MustCompile(`GPIOs (\d+)-`).FindStringSubmatch(m.must(t, "cat", "/sys/kernel/debug/gpio"))
+	if base == nil {
+		t.Fatal("no GPIO chip in debugfs")
+	}
+	first, _ := strconv.Atoi(base[1]) // digits, by the expression
+	for _, e := range regexp.MustCompile(`(?m)(\d+)\.(\d{6}): gpio_value: (\d+) set ([01])`).FindAllStringSubmatch(m.must(t, "cat", "/sys/kernel/tracing/trace"), -1) {
+		at, err := time.ParseDuration(e[1] + "s" + e[2] + "us")
+		line, lerr := strconv.Atoi(e[3])
+		if err != nil || lerr != nil {
+			t.Fatal(err, lerr)
+		}
+		all = append(all, edge{at, line - first, e[4] == "1"})
+	}
+	return all
+}
+
+// level returns the last level of a line, and how often it went high.
+func level(all []edge, line int) (high bool, rises int) {
+	for _, e := range all {
+		if e.line == line {
+			if e.high && !high {
+				rises++
+			}
+			high = e.high
+		}
+	}
+	return high, rises
+}
+
+// shows waits until the viewer was shown a verified picture, after the first
+// skip lines, that was taken in such a light.
+func (s *screen) shows(t *testing.T, light string, skip int, within time.Duration) {
+	t.Helper()
+	err := s.until(limit(t, within), func(said string) bool {
+		for i, l := range s.lights(t, said) {
+			if i >= skip && l.What == "verified" && l.Kind == "snapshot" && l.Light == light {
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		t.Fatalf("waiting for a picture of %s: %v", light, err)
+	}
+}
+
+func (s *screen) lights(t *testing.T, said string) (all []lit) {
+	t.Helper()
+	for line := range strings.Lines(said) {
+		var l lit
+		if strings.HasPrefix(line, "{") && strings.HasSuffix(line, "\n") {
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// TestLight carries a board from day through dusk, headlights and dawn: vivid's
+// brightness is the sky, sealcamd drives the lines of the emulated board, the
+// kernel tells what it was asked, and a viewer on the host is shown pictures with
+// their light.
+func TestLight(t *testing.T) {
+	arches(t, func(t *testing.T, arch Arch) {
+		r := &rig{home: newHome(t)}
+		files := map[string]string{}
+		for _, name := range []string{"sealcamd", "sealcam"} {
+			program, err := Build(t.Context(), arch, "cmd/"+name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files["/bin/"+name] = program
+		}
+		r.guest = Guest{Arch: arch, Net: true, Files: files, Disk: filepath.Join(t.TempDir(), "disk"), Modules: []string{"vivid n_devs=1"}}
+		if err := NewDisk(t.Context(), r.guest.Disk, 128<<20); err != nil {
+			t.Fatal(err)
+		}
+		r.m = boot(t, r.guest)
+		r.m.must(t, "sh", "-c", "mount -t tracefs none /sys/kernel/tracing; echo 1 > /sys/kernel/tracing/events/gpio/gpio_value/enable")
+		t.Run("board", func(t *testing.T) { testBoardCommand(t, r.m) })
+
+		r.configure(t, "/dev/video0", 640)
+		r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
+		r.screen = r.home.watch(t)
+		r.m.must(t, "guest", "set", "/dev/video0", "osd_text_mode=2", "brightness=128") // text would move
+		p := r.start(t)
+		t.Run("dusk to dawn", func(t *testing.T) { testDusk(t, r) })
+		t.Run("a crash leaves the lamp to the service", func(t *testing.T) { testCrash(t, r, p) })
+	})
+}
+
+// testBoardCommand: the tool finds the board and parks its lines.
+func testBoardCommand(t *testing.T, m *Machine) {
+	if out := m.must(t, "sealcam", "board", "list"); !strings.Contains(out, "* qemu-virt ") || !strings.Contains(out, "says linux,dummy-virt") {
+		t.Errorf("the board was not found:\n%s", out)
+	}
+	m.must(t, "sealcam", "board", "park", "auto")
+	all := m.lines(t)
+	for _, line := range []int{toDay, toNight, lampLine, statusLine} {
+		if high, rises := level(all, line); high || rises > 0 {
+			t.Errorf("parking put line %d high: %v", line, all)
+		}
+	}
+	if len(all) < 4 {
+		t.Errorf("parking drove %d lines", len(all))
+	}
+	r, err := m.Run(limit(t, time.Minute), "sh", "-c", "sed 's/pl061:2/pl061:9/; s/= 8/= 10/' > /tmp/b.toml <<E\n"+m.must(t, "sealcam", "board", "show", "--source")+"\nE\nsealcam board park /tmp/b.toml")
+	if err != nil || r.Exit != 1 || !strings.Contains(r.Stderr, `lamp.pin: chip "9030000.pl061" has lines 0 to 7, found 9`) {
+		t.Errorf("a line that the chip does not have: exit %d, %v\n%s", r.Exit, err, r.Stderr)
+	}
+}
+
+func testDusk(t *testing.T, r *rig) {
+	sky := func(brightness string) int {
+		t.Helper()
+		n := len(r.screen.lights(t, r.screen.said()))
+		r.m.must(t, "guest", "set", "/dev/video0", "brightness="+brightness)
+		return n
+	}
+	r.screen.shows(t, "day", 0, 2*time.Minute)
+	all := r.m.lines(t)
+	if _, rises := level(all, toDay); rises != 1 {
+		t.Errorf("the filter was driven to the day side %d times at power-on", rises)
+	}
+
+	r.screen.shows(t, "night", sky("0"), 3*time.Minute)
+	if high, _ := level(r.m.lines(t), lampLine); !high {
+		t.Error("it is night, and the lamp is off")
+	}
+
+	skip := sky("128") // headlights
+	time.Sleep(8 * time.Second)
+	sky("0")
+	r.screen.shows(t, "night", skip+4, 3*time.Minute)
+	if _, rises := level(r.m.lines(t), toDay); rises != 1 {
+		t.Error("headlights moved the filter")
+	}
+
+	r.screen.shows(t, "day", sky("128"), 8*time.Minute) // dawn, and the patience that it takes
+	all = r.m.lines(t)
+	high, lamps := level(all, lampLine)
+	_, nights := level(all, toNight)
+	_, days := level(all, toDay)
+	if high || nights != 1 || days != 2 {
+		t.Errorf("lamp lit %v (%d times), %d pulses to night, %d to day: expected off, 1 and 2", high, lamps, nights, days)
+	}
+	checkPulses(t, all)
+	for _, l := range r.screen.lights(t, r.screen.said()) {
+		if l.Cause == "motion" {
+			t.Errorf("a switch was taken for movement: %+v", l)
+		}
+	}
+	r.screen.wait(t, "the lamp's trouble in status", 0, func(x told) bool {
+		return x.Status != nil && strings.Contains(strings.Join(x.Status.Troubles, "\n"), "lamp does not brighten") // it lights no vivid
+	})
+}
+
+// checkPulses: every pulse of the coil is as long as configured, or a little
+// longer on a busy emulator, and never are both its lines high.
+func checkPulses(t *testing.T, all []edge) {
+	t.Helper()
+	up := map[int]time.Duration{}
+	for _, e := range all {
+		if e.line != toDay && e.line != toNight {
+			continue
+		}
+		began, pulsing := up[e.line]
+		switch {
+		case e.high:
+			if up[e.line] = e.at; len(up) > 1 {
+				t.Errorf("both lines of the coil are high at %v", e.at)
+			}
+		case pulsing:
+			if length := e.at - began; length < 49*time.Millisecond || length > 400*time.Millisecond {
+				t.Errorf("a pulse of %v, 50 ms were configured", length)
+			} else {
+				t.Logf("a pulse of %v", length)
+			}
+			delete(up, e.line)
+		}
+	}
+	if len(up) > 0 {
+		t.Error("a coil is left energised")
+	}
+}
+
+// testCrash kills sealcamd by night: the kernel leaves the lamp lit, and what a
+// service runs afterwards puts it off. Then SIGTERM, which needs no help.
+func testCrash(t *testing.T, r *rig, p *Process) {
+	night := func() {
+		t.Helper()
+		n := len(r.screen.lights(t, r.screen.said()))
+		r.m.must(t, "guest", "set", "/dev/video0", "brightness=0")
+		r.screen.shows(t, "night", n, 3*time.Minute)
+	}
+	night()
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Wait(limit(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if high, _ := level(r.m.lines(t), lampLine); !high {
+		t.Error("this test expects a crash to leave the lamp lit")
+	}
+	r.m.must(t, "sealcam", "board", "park", "auto")
+	if high, _ := level(r.m.lines(t), lampLine); high {
+		t.Error("the lamp burns after board park")
+	}
+	again := r.start(t)
+	night()
+	r.stop(t, again)
+	if high, _ := level(r.m.lines(t), lampLine); high {
+		t.Error("the lamp burns after SIGTERM")
+	}
+}
