@@ -23,9 +23,10 @@ was shown or is accounted for; 1 that it was not so. The same seed gives the sam
 drill again.
 
 With --broker the way is a real one, over MQTT and TLS, and the drill is shorter:
-mosquitto starts the one that is installed; the client that a URL is given a
-certificate for must be allowed to publish and to subscribe below sealcam/v1/. With --viewer exec:COMMAND another program takes the viewer's
-place; how it is spoken to is written in the documentation of cmd/internal/drill.
+mosquitto starts the one that is installed; at any other the certificate must be
+allowed to publish and to subscribe below sealcam/v1/. With --viewer exec:COMMAND
+another program takes the viewer's place; how it is spoken to is written in the
+documentation of cmd/internal/drill.
 `
 
 // runDrill is "sealcam drill".
@@ -105,9 +106,13 @@ func showProgress(env *cli.Env, c *drill.Config) (done func()) {
 	if !env.Live {
 		return func() {}
 	}
-	began, told, total := time.Now(), time.Time{}, c.Deliveries
+	var began, told time.Time
+	total := c.Deliveries
 	c.Progress = func(deliveries, wrong int) {
 		now := time.Now()
+		if began.IsZero() {
+			began = now // the cameras have sealed their days
+		}
 		if now.Sub(told) < 250*time.Millisecond {
 			return
 		}
