@@ -12,7 +12,7 @@ FUZZTIME   ?= 20s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit year race arm cross lint fuzz vm-test footprint figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year race arm cross lint fuzz vm-test vm-light footprint figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -72,7 +72,11 @@ fuzz: ## every fuzz target for FUZZTIME each (20s)
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
-	$(GO) test -tags vm -count=1 -timeout 40m -v ./cmd/internal/lab/...
+	$(GO) test -tags vm -count=1 -timeout 40m -skip '^TestLight$$' -v ./cmd/internal/lab/...
+
+vm-light: ## dusk to dawn on the emulated boards, pins read back from the kernel (not yet part of test)
+	$(GO) run ./cmd/internal/lab/prepare
+	$(GO) test -tags vm -count=1 -timeout 40m -run '^TestLight$$' -v ./cmd/internal/lab/...
 
 footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
 	$(GO) run ./cmd/internal/footprint
