@@ -111,7 +111,7 @@ func showProgress(env *cli.Env, c *drill.Config) (done func()) {
 	c.Progress = func(deliveries, wrong int) {
 		now := time.Now()
 		if began.IsZero() {
-			began = now // the cameras have sealed their days
+			began, told = now, now // the cameras have sealed their days
 		}
 		if now.Sub(told) < 250*time.Millisecond {
 			return
