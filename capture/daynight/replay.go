@@ -77,7 +77,7 @@ func lightNamed(name string) capture.Light {
 // Limits of a trace that is read: it may come from anywhere.
 const (
 	maxTraceLine  = 64 << 10
-	maxTraceSteps = 20_000_000 // more than half a year at one a second
+	maxTraceSteps = 5_000_000 // two months at one a second
 	maxTraceGap   = 24 * time.Hour
 )
 
