@@ -163,7 +163,7 @@ func (p *plot) draw() {
 		rows++
 	}
 	height += 34 + lineHigh*float64(rows) + 16
-	p.f(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="12">`, plotLeft+plotWide+24, height, plotLeft+plotWide+24, height)
+	p.f(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="12">`, plotLeft+plotWide+40, height, plotLeft+plotWide+40, height)
 	p.f(`<rect width="100%%" height="100%%" fill="#ffffff"/>`)
 	p.f(`<text x="%.0f" y="24" font-size="16" fill="#1b1f24">Day and night: what was seen, what was decided</text>`, plotLeft)
 	p.band()
@@ -226,7 +226,7 @@ type series struct {
 	ticks     []float64
 	value     func(slice) (low, mean, high float64, ok bool)
 	filled    bool
-	threshold float64 // drawn if above low
+	threshold float64 // drawn if above 0
 }
 
 // panels returns what there is to draw: brightness and lamp always, exposure and
@@ -328,7 +328,7 @@ func (p *plot) panel(s series, top float64) {
 		x := p.at(m.at)
 		p.f(`<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="#57606a" stroke-width="0.5" stroke-dasharray="2 3"/>`, x, x, top, top+s.high)
 	}
-	if s.threshold > s.low {
+	if s.threshold > 0 {
 		p.f(`<line x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f" stroke="#c62828" stroke-dasharray="6 4"/>`, plotLeft, plotLeft+plotWide, y(s.threshold), y(s.threshold))
 		p.f(`<text x="%.0f" y="%.1f" text-anchor="end" fill="#c62828">too dark for day below %.0f</text>`, plotLeft+plotWide-4, top-5, s.threshold)
 	}

@@ -62,6 +62,9 @@ func TestDaynightReplay(t *testing.T) {
 				t.Errorf("%s: %q is not in the plot", file, want)
 			}
 		}
+		if n := bytes.Count(svg, []byte("too dark for day")); n != 1 {
+			t.Errorf("%s: %d thresholds are drawn", file, n)
+		}
 		if elements < 40 {
 			t.Errorf("%s: %d elements", file, elements)
 		}
