@@ -178,7 +178,7 @@ func inHome(t *testing.T, f func(t *testing.T, h *home)) {
 		h.viewer = must(h.house.AddViewer("phone"))
 		h.camera = must(identity.OpenCamera(path.Join(h.dir, "camera")))
 		h.do(h.house.AddCamera(h.camera.ID(), "door"))
-		h.do(h.camera.Claim(must(h.house.Pair(h.camera.ID(), must(h.camera.CertificateRequest())))))
+		h.do(h.house.Adopt(h.camera))
 		h.opener = h.newOpener(h.viewer)
 		f(t, h)
 		h.halt()

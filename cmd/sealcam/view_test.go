@@ -129,15 +129,7 @@ func pairedCamera(t *testing.T, house *identity.Household, dir string) *identity
 	if err := house.AddCamera(camera.ID(), "Front door"); err != nil {
 		t.Fatal(err)
 	}
-	request, err := camera.CertificateRequest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pairing, err := house.Pair(camera.ID(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := camera.Claim(pairing); err != nil {
+	if err := house.Adopt(camera); err != nil {
 		t.Fatal(err)
 	}
 	return camera

@@ -36,15 +36,7 @@ func newAgent(tb testing.TB, s Settings, open func(context.Context) (capture.Cam
 	if err := h.AddCamera(camera.ID(), "door"); err != nil {
 		tb.Fatal(err)
 	}
-	request, err := camera.CertificateRequest()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	pairing, err := h.Pair(camera.ID(), request)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := camera.Claim(pairing); err != nil {
+	if err := h.Adopt(camera); err != nil {
 		tb.Fatal(err)
 	}
 	s.State = filepath.Join(dir, "state")

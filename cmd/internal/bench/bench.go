@@ -202,7 +202,7 @@ func (b *bench) parts(ctx context.Context, screen *screen) error {
 // cameraNamed returns the house whose camera it is.
 func (b *bench) cameraNamed(id seal.CameraID) *house {
 	for _, h := range []*house{b.home, b.street} {
-		if h.cameraID() == id {
+		if h.camera.ID() == id {
 			return h
 		}
 	}

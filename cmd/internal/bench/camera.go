@@ -18,7 +18,7 @@ type camera struct {
 // newCamera claims the camera of h, and puts the agent of sealcamd on it, with
 // a shorter period between live pictures than a board would have.
 func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*camera, error) {
-	if err := h.pair(); err != nil {
+	if err := h.Adopt(h.camera); err != nil {
 		return nil, fmt.Errorf("pair %s: %w", h.name, err)
 	}
 	s := agent.Defaults()

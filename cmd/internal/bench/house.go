@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/identity"
-	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // house is a household on the bench with one camera in it.
@@ -17,8 +16,7 @@ type house struct {
 	name   string // the household's label of the camera
 }
 
-// newHouse makes a household in dir, a new camera, and the pairing of both by
-// hand: in one process nobody can stand between them.
+// newHouse makes a household in dir and a new camera that its roster names.
 func newHouse(dir, name string) (*house, error) {
 	h, err := identity.CreateHousehold(filepath.Join(dir, "household"), "", time.Now)
 	if err != nil {
@@ -33,23 +31,6 @@ func newHouse(dir, name string) (*house, error) {
 	}
 	return &house{h, c, name}, nil
 }
-
-// pair makes the camera the household's. The roster it gets lists every viewer
-// that was added before.
-func (h *house) pair() error {
-	request, err := h.camera.CertificateRequest()
-	if err != nil {
-		return err
-	}
-	p, err := h.Pair(h.camera.ID(), request)
-	if err != nil {
-		return err
-	}
-	return h.camera.Claim(p)
-}
-
-// cameraID returns the camera's name for the seal.
-func (h *house) cameraID() seal.CameraID { return h.camera.ID() }
 
 // trust returns the authorities of all houses: the bench's broker serves them
 // all, as a cloud's broker would.

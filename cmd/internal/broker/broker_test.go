@@ -54,15 +54,7 @@ func (h *house) camera(t *testing.T, name string) (seal.CameraID, *mqtt.Conn) {
 	if err := h.AddCamera(c.ID(), name); err != nil {
 		t.Fatal(err)
 	}
-	csr, err := c.CertificateRequest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := h.Pair(c.ID(), csr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Claim(p); err != nil {
+	if err := h.Adopt(c); err != nil {
 		t.Fatal(err)
 	}
 	conf, err := c.TLS()

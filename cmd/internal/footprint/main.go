@@ -164,15 +164,7 @@ func household(ctx context.Context, dir string) (string, error) {
 	if err := h.AddCamera(c.ID(), "camera"); err != nil {
 		return "", err
 	}
-	request, err := c.CertificateRequest()
-	if err != nil {
-		return "", err
-	}
-	p, err := h.Pair(c.ID(), request)
-	if err != nil {
-		return "", err
-	}
-	if err := c.Claim(p); err != nil {
+	if err := h.Adopt(c); err != nil {
 		return "", err
 	}
 	film := filepath.Join(dir, "film.mjpeg")
