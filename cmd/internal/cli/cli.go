@@ -49,10 +49,9 @@ type Command struct {
 
 // Exit codes of every command.
 const (
-	ExitOK      = 0
-	ExitFailed  = 1 // also: refused
-	ExitUsage   = 2
-	ExitSignals = 130
+	ExitOK     = 0
+	ExitFailed = 1 // also: refused
+	ExitUsage  = 2
 )
 
 type usageError struct{ msg string }

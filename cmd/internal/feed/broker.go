@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -107,7 +108,7 @@ func (b *Broker) Run(ctx context.Context, each func(Item)) error {
 		}
 		b.set(nil, err.Error())
 		if err.Error() != told { // each trouble is told once
-			b.log.Warn("no connection to the broker", "err", err, "hint", hint(err))
+			b.log.Warn("no connection to the broker", "err", err, "hint", cli.HintOf(err))
 			told = err.Error()
 		}
 		if lasted > 0 {
@@ -228,13 +229,4 @@ func (b *Broker) set(conn Conn, why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.conn, b.why = conn, why
-}
-
-// hint returns what err says that a person can do.
-func hint(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
 }
