@@ -46,23 +46,24 @@ func (c *controls) Network(up bool) {
 // Stats implements page.BenchControls.
 func (c *controls) Stats() page.BenchStats {
 	s := c.bench.mine.agent.Stats()
-	c.rates(s)
+	fps, stages := c.rates(s)
 	hostile, swapped := c.relays[0].Swapped()
 	return page.BenchStats{
-		FPS: c.fps, Frames: s.Capture.Frames, Dropped: s.Capture.Dropped, Stages: c.stages,
+		FPS: fps, Frames: s.Capture.Frames, Dropped: s.Capture.Dropped, Stages: stages,
 		Spool: s.Uplink.Waiting, Bytes: s.Uplink.SealedBytes, Sealed: s.Sealed,
 		Hostile: hostile, Swapped: swapped, Network: !c.bench.cut.Load(),
 	}
 }
 
-// rates brings what is measured over a second up to date.
-func (c *controls) rates(s agent.Stats) {
+// rates returns what is measured over a second or so. Nobody writes to the
+// stages once they are returned.
+func (c *controls) rates(s agent.Stats) (fps float64, stages []page.BenchStage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	span := now.Sub(c.lastAt)
 	if span < 900*time.Millisecond {
-		return
+		return c.fps, c.stages
 	}
 	frames := s.Capture.Frames - c.last.Capture.Frames
 	if !c.lastAt.IsZero() {
@@ -74,6 +75,7 @@ func (c *controls) rates(s agent.Stats) {
 		c.stages = append(c.stages, page.BenchStage{Name: stage.String(), Milli: float64(spent.Microseconds()) / 1000 / float64(max(1, frames))})
 	}
 	c.last, c.lastAt = s, now
+	return c.fps, c.stages
 }
 
 // store writes a verified picture into the directory that Config.Save names.
