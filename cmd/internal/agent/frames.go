@@ -79,7 +79,9 @@ func (a *Agent) frame(f *capture.Frame) error {
 	var v motion.Verdict
 	if e.motion != nil {
 		v = e.motion.Observe(luma, f.Mono, f.Light)
-		a.noteEvent(&v)
+		if v.Started {
+			a.events.Add(1)
+		}
 	}
 	e.meter.mark(StageMotion)
 	wants, keep := e.chooser.see(f.Mono, v, e.requests(a.up.Requests()))

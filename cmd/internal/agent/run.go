@@ -29,7 +29,7 @@ const circulating = 4
 // Config is what an Agent is made of.
 type Config struct {
 	Settings Settings
-	Open     func(context.Context) (capture.Camera, error) // the camera; nil opens Settings.Camera.Source
+	Open     func(context.Context) (capture.Camera, error) // the camera, see Source.Open
 	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
 	Uplink   *uplink.Uplink
 	Now      func() time.Time     // wall clock
@@ -89,11 +89,7 @@ func New(c Config) (*Agent, error) {
 			return nil, fmt.Errorf("motion: %w", err)
 		}
 	}
-	open := c.Open
-	if open == nil {
-		open = c.Settings.source().Auto().Open
-	}
-	a.loop = capture.Loop{Open: open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
+	a.loop = capture.Loop{Open: c.Open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
 	return a, nil
 }
 

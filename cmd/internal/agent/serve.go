@@ -39,8 +39,9 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		return err
 	}
 	defer up.Close()
+	source := s.source().Auto()
 	light, err := lighting.Open(lighting.Config{
-		Board: s.Board, Settings: s.Light, Device: s.source().Auto().device(), Dir: s.State, Log: log.With("part", "light"),
+		Board: s.Board, Settings: s.Light, Device: source.device(), Dir: s.State, Log: log.With("part", "light"),
 	})
 	if err != nil {
 		return err
@@ -51,11 +52,11 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		}
 	}()
 	log.Info("board", "name", light.Profile.Name, "note", light.Note)
-	a, err := New(Config{Settings: s, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	a, err := New(Config{Settings: s, Open: source.Open, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
 	if err != nil {
 		return err
 	}
-	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", s.source().Auto().Name, "version", firmware)
+	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", source.Name, "version", firmware)
 	return a.Run(ctx)
 }
 

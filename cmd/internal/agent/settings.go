@@ -111,6 +111,12 @@ func (s Settings) Validate() error {
 	return nil
 }
 
+// source returns where frames come from.
+func (s Settings) source() Source {
+	c := s.Camera
+	return Source{Name: c.Source, Width: c.Width, Height: c.Height, Rate: c.Rate, Once: c.Once}
+}
+
 func within(x, low, high float64) bool { return x >= low && x <= high }
 
 func oneOf(s string, list ...string) bool {

@@ -7,25 +7,11 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
-	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/uplink"
 )
 
 // statusLook is how often the agent looks whether there is something to say.
 const statusLook = time.Second
-
-// source returns where frames come from.
-func (s Settings) source() Source {
-	c := s.Camera
-	return Source{Name: c.Source, Width: c.Width, Height: c.Height, Rate: c.Rate, Once: c.Once}
-}
-
-// noteEvent counts events.
-func (a *Agent) noteEvent(v *motion.Verdict) {
-	if v.Started {
-		a.events.Add(1)
-	}
-}
 
 // status seals a status at the start, once a period, and whenever what a person
 // would want to know has changed.
