@@ -17,16 +17,18 @@ import (
 	"github.com/sealcam/sealcam/uplink/mqtt"
 )
 
-// newAgent makes a claimed camera whose broker is not there: what it sends
-// waits in its spool.
-func newAgent(tb testing.TB, s Settings, open func(context.Context) (capture.Camera, error)) *Agent {
+// home is a household with one viewer and one claimed camera.
+type home struct {
+	dir    string
+	viewer *identity.Viewer
+	camera *identity.Camera
+}
+
+func newHome(tb testing.TB) *home {
 	tb.Helper()
 	dir := tb.TempDir()
 	h, err := identity.CreateHousehold(filepath.Join(dir, "home"), "mqtts://127.0.0.1:1", time.Now)
 	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := h.AddViewer("desk"); err != nil {
 		tb.Fatal(err)
 	}
 	camera, err := identity.OpenCamera(filepath.Join(dir, "state", IdentityDir))
@@ -36,27 +38,46 @@ func newAgent(tb testing.TB, s Settings, open func(context.Context) (capture.Cam
 	if err := h.AddCamera(camera.ID(), "door"); err != nil {
 		tb.Fatal(err)
 	}
+	viewer, err := h.AddViewer("desk")
+	if err != nil {
+		tb.Fatal(err)
+	}
 	if err := h.Adopt(camera); err != nil {
 		tb.Fatal(err)
 	}
-	s.State = filepath.Join(dir, "state")
+	return &home{dir, viewer, camera}
+}
+
+// agent makes the agent of the camera. With a nil conn its broker is not there,
+// and what it sends waits in its spool.
+func (h *home) agent(tb testing.TB, s Settings, open func(context.Context) (capture.Camera, error), light Lighting, conn uplink.Conn) *Agent {
+	tb.Helper()
+	s.State = filepath.Join(h.dir, "state")
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	up, err := uplink.Open(uplink.Config{
-		Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: camera.Broker(), Budget: s.Uplink.Budget.Bytes,
+		Dir: filepath.Join(s.State, SpoolDir), Camera: h.camera, Broker: h.camera.Broker(), Budget: s.Uplink.Budget.Bytes,
 		Firmware: "test", Now: time.Now, Mono: Monotonic, Log: log,
 		Dial: func(context.Context, mqtt.Config) (uplink.Conn, error) {
-			return nil, errors.New("no broker in this test")
+			if conn == nil {
+				return nil, errors.New("no broker in this test")
+			}
+			return conn, nil
 		},
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { up.Close() })
-	a, err := New(Config{Settings: s, Open: open, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	a, err := New(Config{Settings: s, Open: open, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return a
+}
+
+func newAgent(tb testing.TB, s Settings, open func(context.Context) (capture.Camera, error)) *Agent {
+	tb.Helper()
+	return newHome(tb).agent(tb, s, open, nil, nil)
 }
 
 // once returns a scene that ends after some frames, as fast as possible.
@@ -109,6 +130,40 @@ func TestEventsBecomePictures(t *testing.T) {
 	}
 	if st.Uplink.Waiting < visits {
 		t.Errorf("%d messages wait, want the %d pictures and the status", st.Uplink.Waiting, visits)
+	}
+}
+
+// The film ends while somebody is in view: what was seen is not lost with it.
+func TestEndDuringAnEvent(t *testing.T) {
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	s.Camera.Once = true
+	frames := 1
+	for {
+		a := newAgent(t, s, once("walk?size=640x360&rate=10&pixel=grey", frames))
+		if err := a.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := a.Stats(); st.Events == 1 { // it began with the last frame or a few before
+			if st.Sealed != 1 {
+				t.Errorf("%d pictures sealed of an event that was open at the end, want 1", st.Sealed)
+			}
+			return
+		}
+		if frames += 4; frames > 200 {
+			t.Fatal("nobody walked by in 20 s")
+		}
+	}
+}
+
+// What is kept outlives the camera's buffer.
+func TestHeldOwnsItsBytes(t *testing.T) {
+	f := capture.Frame{Data: []byte("best"), Seq: 7, Light: capture.LightNight}
+	var h held
+	h.keep(&f, time.Unix(1, 0), 2)
+	copy(f.Data, "next")
+	if string(h.frame.Data) != "best" || h.frame.Seq != 7 || h.frame.Light != capture.LightNight || h.mono != 2 {
+		t.Errorf("kept %+v, data %q", h, h.frame.Data)
 	}
 }
 
