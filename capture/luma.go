@@ -16,11 +16,11 @@ const MaxLumaWidth = 320
 // Luma is the small grey picture of a Frame that every decision is made on:
 // one byte a pixel, row by row, without padding. Each pixel is the mean of a
 // block of the frame's brightness, so most of a sensor's noise is already gone.
-// Values are the source's own (0..255 from JPEG, usually 16..235 from raw
-// cameras): who compares lumas compares those of one format.
+// Values are the source's own: who compares lumas compares those of one format.
 type Luma struct {
-	W, H int
-	Pix  []uint8 // len W*H
+	W, H    int
+	Pix     []uint8 // len W*H
+	Limited bool    // black is 16 and white 235, as in YUYV and NV12; otherwise 0 and 255, as in JPEG
 }
 
 // LumaReader makes a Luma of each Frame. It owns its buffers and allocates only
@@ -60,6 +60,8 @@ func (r *LumaReader) Read(f *Frame) (*Luma, error) {
 		return nil, &BadFrame{Reason: "unsupported", Err: fmt.Errorf("no luma can be read from %s frames", f.Format.Pixel)}
 	}
 	r.reduce(w, h, pix)
+	// BT.601 and BT.709, which V4L2 takes for these layouts unless told otherwise.
+	r.luma.Limited = f.Format.Pixel == YUYV || f.Format.Pixel == NV12
 	return &r.luma, nil
 }
 

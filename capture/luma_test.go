@@ -59,6 +59,9 @@ func TestLumaIsTheMeanOfBlocks(t *testing.T) {
 			if l.W != (w+7)/8 || l.H != (h+7)/8 || len(l.Pix) != l.W*l.H {
 				t.Fatalf("%dx%d %s: luma is %dx%d with %d pixels", w, h, p, l.W, l.H, len(l.Pix))
 			}
+			if l.Limited != (p != Grey) {
+				t.Fatalf("%s: a range limited to 16..235: %t", p, l.Limited)
+			}
 			for i, got := range l.Pix {
 				if want := slowMean(grey, w, h, 8, i%l.W, i/l.W); got != want {
 					t.Fatalf("%dx%d pad %d %s: pixel %d,%d is %d, want %d", w, h, pad, p, i%l.W, i/l.W, got, want)
@@ -162,8 +165,8 @@ func TestLumaOfJPEG(t *testing.T) {
 		}
 		// What the format says is not asked: the JPEG knows its size.
 		l, err := r.Read(&Frame{Format: Format{Pixel: MJPEG, Width: 5, Height: 5}, Data: whole})
-		if err != nil || l.W != 13 || l.H != 8 {
-			t.Fatalf("JPEG: %v", err)
+		if err != nil || l.W != 13 || l.H != 8 || l.Limited {
+			t.Fatalf("JPEG: %v, its range is limited: %t", err, l.Limited)
 		}
 		for i, got := range l.Pix {
 			if i%13 == 12 || i/13 == 7 {

@@ -13,9 +13,6 @@ type PartConfig struct {
 	// Controller is the configuration. HasFilter, HasLamp and Dims are taken
 	// from Actuator.
 	Controller Config
-	// Pixel says what the camera delivers now: raw formats code brightness
-	// 16..235. Nil: 0..255, as JPEG does.
-	Pixel func() capture.Pixel
 	// Actuator drives filter and lamp. Nil for a camera without: the light is
 	// then told by the picture alone, and nothing moves.
 	Actuator *Actuator
@@ -89,10 +86,6 @@ func (p *Part) Step(mono time.Duration, now time.Time, l *capture.Luma) capture.
 		return p.act.Light
 	}
 	p.started = true
-	if p.cfg.Pixel != nil {
-		px := p.cfg.Pixel()
-		p.look.Video = px == capture.YUYV || px == capture.NV12
-	}
 	in := Input{
 		At: p.at, Clock: clockOf(now), Scene: p.look.Look(l),
 		Lamp: p.cfg.Actuator.Power(), Fresh: p.fresh,

@@ -154,7 +154,7 @@ func TestPart(t *testing.T) {
 
 // A camera on a desk: nothing to drive, no sensor, no exposure.
 func TestPartOfUSBWebcam(t *testing.T) {
-	part, err := daynight.NewPart(daynight.PartConfig{Pixel: func() capture.Pixel { return capture.YUYV }})
+	part, err := daynight.NewPart(daynight.PartConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,9 @@ func TestPartOfUSBWebcam(t *testing.T) {
 	var mono time.Duration
 	step := func(level uint8, d time.Duration) (l capture.Light) {
 		for end := mono + d; mono < end; mono += 50 * time.Millisecond {
-			l = part.Step(mono, time.Unix(0, 0), luma(32, 18, func(int, int) uint8 { return level }))
+			raw := luma(32, 18, func(int, int) uint8 { return level })
+			raw.Limited = true
+			l = part.Step(mono, time.Unix(0, 0), raw)
 		}
 		return l
 	}

@@ -22,12 +22,10 @@ type Scene struct {
 const glareFrom = 250
 
 // Looker turns Lumas into Scenes. It holds a histogram so that Look allocates
-// nothing. The zero value is ready for sources that code brightness 0..255.
+// nothing. The zero value is ready.
 type Looker struct {
-	// Video says that brightness is coded 16..235, as raw formats (YUYV, NV12) do.
-	Video bool
-
-	hist [256]uint32
+	limited bool // of the luma that is looked at
+	hist    [256]uint32
 }
 
 // Look describes l. An empty Luma gives the zero Scene.
@@ -35,7 +33,7 @@ func (k *Looker) Look(l *capture.Luma) Scene {
 	if len(l.Pix) == 0 {
 		return Scene{}
 	}
-	k.hist = [256]uint32{}
+	k.hist, k.limited = [256]uint32{}, l.Limited
 	for _, p := range l.Pix {
 		k.hist[p]++
 	}
@@ -87,7 +85,7 @@ func (k *Looker) mean(from, to uint32) float64 {
 
 // code maps a stored value to 0..255.
 func (k *Looker) code(v int) float64 {
-	if !k.Video {
+	if !k.limited {
 		return float64(v)
 	}
 	return min(255, max(0, float64(v-16)*255/219))

@@ -47,12 +47,16 @@ func TestLook(t *testing.T) {
 		t.Errorf("one pixel: %+v", s)
 	}
 	// Raw cameras code black as 16 and white as 235.
-	k.Video = true
-	if s := k.Look(luma(10, 10, func(int, int) uint8 { return 16 })); s.Mean != 0 || s.Level != 0 {
-		t.Errorf("video black: %+v", s)
+	raw := func(level uint8) *capture.Luma {
+		l := luma(10, 10, func(int, int) uint8 { return level })
+		l.Limited = true
+		return l
 	}
-	if s := k.Look(luma(10, 10, func(int, int) uint8 { return 235 })); math.Abs(s.Mean-255) > 1e-9 || s.Glare != 1 {
-		t.Errorf("video white: %+v", s)
+	if s := k.Look(raw(16)); s.Mean != 0 || s.Level != 0 {
+		t.Errorf("raw black: %+v", s)
+	}
+	if s := k.Look(raw(235)); math.Abs(s.Mean-255) > 1e-9 || s.Glare != 1 {
+		t.Errorf("raw white: %+v", s)
 	}
 }
 

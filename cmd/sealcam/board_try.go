@@ -360,7 +360,6 @@ func (l *lookout) watch(ctx context.Context, d time.Duration) ([]float64, error)
 			start, all = f.Mono, all[:0]
 		}
 		last = f.Mono
-		l.look.Video = f.Format.Pixel == capture.YUYV || f.Format.Pixel == capture.NV12
 		all = append(all, math.Pow(l.look.Look(luma).Mean/255, 2.2))
 	}
 	return all, nil

@@ -24,7 +24,6 @@ import (
 	"path/filepath"
 
 	"github.com/sealcam/sealcam/boards"
-	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
 )
@@ -49,9 +48,8 @@ func (s Settings) controller() daynight.Config {
 type Config struct {
 	Board    string // as in sealcamd.toml: "auto", a name or a file
 	Settings Settings
-	Device   string               // V4L2 device whose exposure is read; empty for none
-	Pixel    func() capture.Pixel // what the camera delivers now; nil for JPEG
-	Dir      string               // where traces go
+	Device   string // V4L2 device whose exposure is read; empty for none
+	Dir      string // where traces go
 	Log      *slog.Logger
 
 	Root fs.FS                                 // the file system from its root; nil for this machine's
@@ -106,7 +104,7 @@ func (l *Lighting) join(c Config) error {
 	}
 	cfg := daynight.PartConfig{
 		Controller: c.Settings.controller(), Actuator: l.board.Actuator, Ambient: l.board.Ambient,
-		Pixel: c.Pixel, Log: c.Log,
+		Log: c.Log,
 	}
 	if a := l.Profile.Ambient; a != nil {
 		cfg.Controller.AmbientDay = a.Day
