@@ -26,43 +26,53 @@ type JPEG struct {
 }
 
 // Snapshot returns f as a JPEG that every viewer can show, and its size in pixels.
-// The data is the caller's to keep.
+// The data is the caller's to keep. It is made by Append.
+func (e *JPEG) Snapshot(f *capture.Frame) (data []byte, w, h int, err error) {
+	if e.out, w, h, err = e.Append(e.out[:0], f); err != nil {
+		return nil, 0, 0, err
+	}
+	return bytes.Clone(e.out), w, h, nil
+}
+
+// Append appends f to dst as a JPEG that every viewer can show, and returns its
+// size in pixels. Every JPEG that leaves the camera, be it a snapshot, a live
+// picture or a frame of a clip, is made here. It allocates nothing once dst and
+// its own memory have grown.
 //
 // A motion JPEG frame is passed on as the camera compressed it, trimmed, and
 // completed by Huffman tables if it lacks them. Raw frames are compressed from
 // their brightness and colour as they are, without a way through RGB.
 //
 // The error is a *capture.BadFrame for a frame that is not what its format says,
-// or wraps ErrNoSnapshot.
-func (e *JPEG) Snapshot(f *capture.Frame) (data []byte, w, h int, err error) {
+// or wraps ErrNoSnapshot. It comes with dst as it was.
+func (e *JPEG) Append(dst []byte, f *capture.Frame) (out []byte, w, h int, err error) {
 	switch f.Format.Pixel {
 	case capture.MJPEG:
-		return pass(f.Data)
+		return pass(dst, f.Data)
 	case capture.YUYV, capture.NV12, capture.Grey:
 	default:
-		return nil, 0, 0, fmt.Errorf("%w: %s", ErrNoSnapshot, f.Format.Pixel)
+		return dst, 0, 0, fmt.Errorf("%w: %s", ErrNoSnapshot, f.Format.Pixel)
 	}
 	p, err := layOut(f)
 	if err != nil {
-		return nil, 0, 0, err
+		return dst, 0, 0, err
 	}
 	q := e.Quality
 	if q == 0 {
 		q = DefaultQuality
 	}
 	raw := p.planes(f.Data)
-	if e.out, err = e.encoder.Append(e.out[:0], &raw, q); err != nil {
-		return nil, 0, 0, fmt.Errorf("snapshot of a %s frame: %w", f.Format, err)
+	if out, err = e.encoder.Append(dst, &raw, q); err != nil {
+		return dst, 0, 0, fmt.Errorf("snapshot of a %s frame: %w", f.Format, err)
 	}
-	return bytes.Clone(e.out), p.w, p.h, nil
+	return out, p.w, p.h, nil
 }
 
 // pass completes a camera's own JPEG.
-func pass(frame []byte) (data []byte, w, h int, err error) {
+func pass(dst, frame []byte) (out []byte, w, h int, err error) {
 	hd, err := mjpeg.Scan(frame)
 	if err == nil {
-		const tables = 512 // more than the standard tables take
-		data, err = mjpeg.AppendComplete(make([]byte, 0, hd.End-hd.Start+tables), frame)
+		out, err = mjpeg.AppendComplete(dst, frame)
 	}
 	if err != nil {
 		reason := "header"
@@ -70,9 +80,9 @@ func pass(frame []byte) (data []byte, w, h int, err error) {
 		if errors.As(err, &e) {
 			reason = string(e)
 		}
-		return nil, 0, 0, &capture.BadFrame{Reason: reason, Err: err}
+		return dst, 0, 0, &capture.BadFrame{Reason: reason, Err: err}
 	}
-	return data, hd.Width, hd.Height, nil
+	return out, hd.Width, hd.Height, nil
 }
 
 // layout is where the samples of a raw frame are.
