@@ -87,15 +87,19 @@ func (s *slowDC) block(dc, ac int) int {
 	return diff
 }
 
-// readSlowly decodes a frame without restart markers; ok is false for a frame
-// with them, and for those of which the scan with the brightness is not the first.
+// readSlowly decodes a frame; ok is false for those of which the scan with the
+// brightness is not the first, and for those with restart markers that are damaged,
+// which DC may still make something of.
 func readSlowly(b []byte) (w, h int, pix []uint8, ok bool, err error) {
+	var slow slowDC
+	restarts := 0
 	defer func() {
 		if e := recover(); e != nil {
-			err = e.(Error)
+			if w, h, pix, ok, err = 0, 0, nil, false, nil; restarts == 0 {
+				ok, err = true, e.(Error)
+			}
 		}
 	}()
-	var slow slowDC
 	at := findSOI(b)
 	if len(b) == 0 || at < 0 {
 		return 0, 0, nil, false, nil
@@ -140,7 +144,7 @@ func readSlowly(b []byte) (w, h int, pix []uint8, ok bool, err error) {
 		case markAPP0 + 14:
 			adobe = len(seg) >= 12 && string(seg[:5]) == "Adobe" && seg[11] == 0
 		case markSOS:
-			if s.h.Progressive || s.h.RestartInterval != 0 || s.h.Components == 4 || adobe || seg[1] != s.h.Component[0].ID {
+			if s.h.Progressive || s.h.Components == 4 || adobe || seg[1] != s.h.Component[0].ID {
 				return 0, 0, nil, false, nil
 			}
 			blocks := 0
@@ -155,24 +159,44 @@ func readSlowly(b []byte) (w, h int, pix []uint8, ok bool, err error) {
 					slow.define(id, []byte(def[1:]))
 				}
 			}
+			restarts = s.h.RestartInterval
 			w, h, pix = slow.scan(&s, seg, quant[s.h.Component[0].Tq])
 			return w, h, pix, true, nil
 		}
 	}
 }
 
-func (slow *slowDC) scan(s *scanner, sos []byte, quant int) (w, h int, pix []uint8) {
-	for i := s.i; i < len(s.b); i++ {
-		if s.b[i] == 0xff {
-			if i+1 == len(s.b) || s.b[i+1] != 0 {
+// interval takes in the coded data from b[i], up to the next marker, and returns
+// where that is.
+func (slow *slowDC) interval(b []byte, i int) int {
+	slow.data, slow.bit = nil, 0
+	for ; i < len(b); i++ {
+		if b[i] == 0xff {
+			if i+1 == len(b) || b[i+1] != 0 {
 				break
 			}
-			slow.data = append(slow.data, 0xff)
 			i++
+			slow.data = append(slow.data, 0xff)
 			continue
 		}
-		slow.data = append(slow.data, s.b[i])
+		slow.data = append(slow.data, b[i])
 	}
+	return i
+}
+
+// restart goes on behind the n-th restart marker, which must stand at b[i].
+func (slow *slowDC) restart(b []byte, i, n int) int {
+	for i+1 < len(b) && b[i+1] == 0xff {
+		i++
+	}
+	if i+1 >= len(b) || b[i+1] != markRST0+byte(n&7) {
+		panic(ErrCorrupt)
+	}
+	return slow.interval(b, i+2)
+}
+
+func (slow *slowDC) scan(s *scanner, sos []byte, quant int) (w, h int, pix []uint8) {
+	end, mcus := slow.interval(s.b, s.i), 0
 	w, h = (s.h.Width+7)/8, (s.h.Height+7)/8
 	pix = make([]uint8, w*h)
 	bw, bh := int(s.h.Component[0].H), int(s.h.Component[0].V)
@@ -182,6 +206,10 @@ func (slow *slowDC) scan(s *scanner, sos []byte, quant int) (w, h int, pix []uin
 	pred := int32(0)
 	for my := 0; my*bh < h; my++ {
 		for mx := 0; mx*bw < w; mx++ {
+			if each := s.h.RestartInterval; each > 0 && mcus > 0 && mcus%each == 0 {
+				end, pred = slow.restart(s.b, end, mcus/each-1), 0
+			}
+			mcus++
 			for i := range int(sos[0]) {
 				c := 0
 				for s.h.Component[c].ID != sos[1+2*i] {
