@@ -11,12 +11,10 @@ import (
 // next frame overwrites.
 type packer struct {
 	pixel   capture.Pixel
+	quality [2]int // lowest and highest
 	data    []byte
 	encoder mjpeg.Encoder
 }
-
-// quality is that of the JPEGs of a good webcam.
-const quality = 80
 
 // stride is the length of a row of the first plane, in bytes; 0 for JPEG.
 func (p *packer) stride(w int) int {
@@ -29,7 +27,8 @@ func (p *packer) stride(w int) int {
 	return w
 }
 
-func (p *packer) pack(c *canvas) ([]byte, error) {
+// pack lays out the n-th frame.
+func (p *packer) pack(c *canvas, n uint64) ([]byte, error) {
 	p.data = p.data[:0]
 	switch p.pixel {
 	case capture.Grey:
@@ -52,7 +51,7 @@ func (p *packer) pack(c *canvas) ([]byte, error) {
 			Cb: mjpeg.Plane{Pix: c.cb, Stride: c.w / 2, Step: 1}, Cr: mjpeg.Plane{Pix: c.cr, Stride: c.w / 2, Step: 1},
 		}
 		var err error
-		if p.data, err = p.encoder.Append(p.data, &raw, quality); err != nil {
+		if p.data, err = p.encoder.Append(p.data, &raw, p.quality[0]+int(n*7)%(p.quality[1]-p.quality[0]+1)); err != nil {
 			return nil, fmt.Errorf("scene: %w", err)
 		}
 	}

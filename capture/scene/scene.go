@@ -56,14 +56,17 @@ type Scene struct {
 }
 
 // Open returns the camera that spec describes, for example
-// "walk?size=1280x720&rate=10&seed=3&pixel=mjpeg". The names are walk, stand,
-// night, dusk, rain, headlights, lamp, frozen and empty. Options are
+// "walk?size=1280x720&rate=10&seed=3&pixel=mjpeg". The names are walk, stand and
+// night, with people; dusk, rain, snow, wind, clouds, shadows, exposure, insects, spider,
+// headlights, lamp, frozen and empty, without. Options are
 //
 //	size=WxH   pixels, even, 64x48 to 4096x2304; 1280x720 if absent
 //	rate=N     frames a second, 1 to 60; 10 if absent
 //	seed=N     another seed, other people at other times
 //	pixel=P    mjpeg, yuyv, nv12 or grey; mjpeg if absent
 //	noise=N    standard deviation of a pixel's noise by day, 0 to 20; 1.5 if absent
+//	people=P   walk, stand, far (somebody 3 % of the picture high) or none, in any scene
+//	quality=N  of the JPEGs, 1 to 100, or A-B: each frame another, as rate control does; 80 if absent
 //	for=D      ends with io.EOF after so much time, for example 30s; never if absent
 //
 // The Camera is a *Scene; New returns it as such.
@@ -87,9 +90,9 @@ func New(text string, opt Options) (*Scene, error) {
 	if opt.Sleep == nil {
 		opt.Sleep = sleep
 	}
-	s := &Scene{spec: spec, opt: opt, script: spec.script}
+	s := &Scene{spec: spec, opt: opt, script: &spec.script}
 	v := viewOf(spec.w, spec.h)
-	if spec.script.rain {
+	if spec.script.grey {
 		v.sun = 0.1
 	}
 	s.base, s.lamp = drawGarden(v, spec.w, spec.h)
@@ -97,7 +100,7 @@ func New(text string, opt Options) (*Scene, error) {
 	s.work.copyFrom(s.base, s.base.bounds())
 	s.grain = newGrain(dice(spec.seed, 4, 0), spec.noise)
 	s.coarse = newGrain(dice(spec.seed, 4, 1), 2*spec.noise)
-	s.packer.pixel = spec.pixel
+	s.packer.pixel, s.packer.quality = spec.pixel, spec.quality
 	return s, nil
 }
 
@@ -149,7 +152,7 @@ func (s *Scene) Next(ctx context.Context, f *capture.Frame) error {
 	if s.script.frozen {
 		if s.fixed == nil {
 			s.draw(0, 0)
-			data, err := s.packer.pack(s.out)
+			data, err := s.packer.pack(s.out, 0)
 			if err != nil {
 				return err
 			}
@@ -160,7 +163,7 @@ func (s *Scene) Next(ctx context.Context, f *capture.Frame) error {
 	}
 	s.draw(n, t)
 	var err error
-	f.Data, err = s.packer.pack(s.out)
+	f.Data, err = s.packer.pack(s.out, n)
 	return err
 }
 
@@ -195,6 +198,9 @@ func (s *Scene) draw(n uint64, t time.Duration) {
 	l, _ := s.script.light(s.spec.seed, t, float32(s.spec.w))
 	s.work.copyFrom(s.base, s.dirty)
 	s.dirty = image.Rectangle{}
+	if s.script.windy {
+		wind(s.work, s.base, t)
+	}
 	if who, _ := s.person(t); who != nil {
 		s.dirty = who.draw(s.work, float32(smooth(0.5, 1, float32(l.ambient))))
 	}
@@ -204,8 +210,8 @@ func (s *Scene) draw(n uint64, t time.Duration) {
 		s.out.lit(s.work, l, s.lamp)
 	}
 	rng := rand.New(rand.NewPCG(s.spec.seed, n<<8|5))
-	if s.script.rain {
-		rain(s.out, rng)
+	if s.script.air != nil {
+		s.script.air(s.out, s.spec.seed, t, rng)
 	}
 	switch {
 	case s.spec.noise == 0:

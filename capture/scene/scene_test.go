@@ -123,7 +123,7 @@ func TestTruthIsWhatIsDrawn(t *testing.T) {
 }
 
 func TestNobodyComesInTheOtherScenes(t *testing.T) {
-	for _, name := range []string{"dusk", "rain", "headlights", "lamp", "frozen", "empty"} {
+	for _, name := range []string{"dusk", "rain", "snow", "wind", "clouds", "shadows", "exposure", "insects", "spider", "headlights", "lamp", "frozen", "empty"} {
 		s := open(t, name+"?size=64x48")
 		for at := time.Duration(0); at < 10*time.Minute; at += time.Second {
 			if s.Truth(at).Moving {

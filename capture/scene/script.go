@@ -13,7 +13,9 @@ type script struct {
 	people func(rng *rand.Rand, n int) visit // the n-th visit; nil when nobody comes
 	cycle  time.Duration                     // a new visit in each
 	light  func(seed uint64, t time.Duration, size float32) (l light, lux float64)
-	rain   bool
+	air    air  // what is drawn over the lit garden, or nil
+	grey   bool // the sky is overcast
+	windy  bool
 	frozen bool
 }
 
@@ -22,7 +24,14 @@ var scripts = [...]script{
 	{name: "stand", people: standStill, cycle: 75 * time.Second, light: day},
 	{name: "night", people: passOrCall, cycle: 26 * time.Second, light: night},
 	{name: "dusk", light: dusk},
-	{name: "rain", light: overcast, rain: true},
+	{name: "rain", light: overcast, grey: true, air: rainFalls},
+	{name: "snow", light: overcast, grey: true, air: snow},
+	{name: "wind", light: day, windy: true},
+	{name: "clouds", light: day, air: clouds},
+	{name: "shadows", light: day, air: branches},
+	{name: "exposure", light: hunts},
+	{name: "insects", light: infrared, air: insects},
+	{name: "spider", light: infrared, air: spider},
 	{name: "headlights", light: headlights},
 	{name: "lamp", light: lampFlips},
 	{name: "frozen", light: day, frozen: true},
@@ -40,6 +49,11 @@ func overcast(uint64, time.Duration, float32) (light, float64) { return light{am
 
 func night(uint64, time.Duration, float32) (light, float64) {
 	return light{ambient: 0.2, lamp: 1.1}, 1.5
+}
+
+// infrared is the night by the light of the camera's own lamp.
+func infrared(uint64, time.Duration, float32) (light, float64) {
+	return light{ambient: 0.45, lamp: 0.2}, 1
 }
 
 // dusk falls once, over a minute and a half, and stays. The camera's exposure
@@ -131,6 +145,16 @@ func passOrCall(rng *rand.Rand, n int) visit {
 		v.way = []spot{{-edge(z), z}, {pathX(z) - 0.3, z}, {pathX(7), 7}, {doorX, 8.1}, {pathX(6.5), 6.5}, {pathX(away), away}, {edge(away), away}}
 		v.stopAt, v.stopFor = wayLength(v.way[:4]), 2+2*rng.Float32()
 	}
+	return v.leave(rng)
+}
+
+// passFarAway is somebody who walks by so far away that he is 3 % of the picture high.
+func passFarAway(rng *rand.Rand, _ int) visit {
+	const z = 62
+	v := visit{who: somebody(rng), speed: 1.4}
+	v.who.height = 1.75
+	from := -12 + 8*rng.Float32()
+	v.way = []spot{{from, z}, {from + 14, z}}
 	return v.leave(rng)
 }
 

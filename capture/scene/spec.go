@@ -14,13 +14,14 @@ import (
 
 // spec is a scene as it was asked for.
 type spec struct {
-	script *script
-	w, h   int
-	rate   float64
-	seed   uint64
-	pixel  capture.Pixel
-	noise  float64
-	end    time.Duration // 0 for never
+	script  script
+	w, h    int
+	rate    float64
+	seed    uint64
+	pixel   capture.Pixel
+	noise   float64
+	quality [2]int        // lowest and highest
+	end     time.Duration // 0 for never
 }
 
 // Names returns the scenes there are.
@@ -33,13 +34,13 @@ func Names() []string {
 }
 
 func parse(text string) (spec, error) {
-	s := spec{w: 1280, h: 720, rate: 10, pixel: capture.MJPEG, noise: 1.5}
+	s := spec{w: 1280, h: 720, rate: 10, pixel: capture.MJPEG, noise: 1.5, quality: [2]int{80, 80}}
 	name, query, _ := strings.Cut(strings.TrimPrefix(text, "scene:"), "?")
 	i := slices.Index(Names(), name)
 	if i < 0 {
 		return s, fmt.Errorf("there is no scene of this name; there are %s", strings.Join(Names(), ", "))
 	}
-	s.script = &scripts[i]
+	s.script = scripts[i]
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return s, err
@@ -89,8 +90,37 @@ func (s *spec) set(key, v string) (err error) {
 			}
 		}
 		return errors.New("want mjpeg, yuyv, nv12 or grey")
+	case "quality":
+		low, high, ok := strings.Cut(v, "-")
+		if s.quality[0], err = strconv.Atoi(low); err == nil && ok {
+			s.quality[1], err = strconv.Atoi(high)
+		} else {
+			s.quality[1] = s.quality[0]
+		}
+		if err != nil || s.quality[0] < 1 || s.quality[1] < s.quality[0] || s.quality[1] > 100 {
+			return errors.New("want 1 to 100, or two such numbers as in 30-60")
+		}
+	case "people":
+		return s.script.invite(v)
 	default:
-		return errors.New("there is no such option; there are size, rate, seed, pixel, noise and for")
+		return errors.New("there is no such option; there are size, rate, seed, pixel, noise, people, quality and for")
+	}
+	return nil
+}
+
+// invite lets other people into the scene than its own.
+func (s *script) invite(who string) error {
+	switch who {
+	case "walk":
+		s.people, s.cycle = passOrCall, 26*time.Second
+	case "stand":
+		s.people, s.cycle = standStill, 75*time.Second
+	case "far":
+		s.people, s.cycle = passFarAway, 16*time.Second
+	case "none":
+		s.people = nil
+	default:
+		return errors.New("want walk, stand, far or none")
 	}
 	return nil
 }
