@@ -72,6 +72,9 @@ func (h *home) agent(tb testing.TB, s Settings, open func(context.Context) (capt
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if conn == nil {
+		a.patience = 0
+	}
 	return a
 }
 

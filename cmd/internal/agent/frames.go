@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -36,7 +35,8 @@ type eye struct {
 }
 
 // frames carries light to kept frames until ctx ends or a source that can end
-// has ended. It closes jobs, so that what was kept is still sealed.
+// has ended. It closes jobs, so that what was kept is still sealed; seal then
+// ends the run.
 func (a *Agent) frames(ctx context.Context) error {
 	runtime.LockOSThread() // the meter reads this thread's CPU clock
 	defer runtime.UnlockOSThread()
@@ -49,14 +49,9 @@ func (a *Agent) frames(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err == nil {
-		return errEnded
-	}
+	a.ended = err == nil
 	return err
 }
-
-// errEnded ends a run whose source has ended.
-var errEnded = errors.New("the source has ended")
 
 // frame looks at one frame. It runs for every frame of the camera's life.
 func (a *Agent) frame(f *capture.Frame) error {

@@ -63,6 +63,9 @@ type Agent struct {
 	jobs  chan job
 	jpeg  encode.JPEG
 	up    *uplink.Uplink
+	ended bool // the source has; written before jobs is closed
+
+	patience time.Duration // with the network, once the source has ended
 
 	counters
 }
@@ -72,7 +75,7 @@ func New(c Config) (*Agent, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink}
+	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink, patience: lingering}
 	a.free, a.jobs = make(chan *held, circulating), make(chan job, circulating)
 	for range circulating {
 		a.free <- new(held)
@@ -94,12 +97,12 @@ func New(c Config) (*Agent, error) {
 }
 
 // Run carries light to the broker until ctx ends, or until a source that can
-// end has ended and its last Picture has been spooled. What was spooled and not
-// yet delivered waits for the next Run.
+// end has ended and its last Picture has been spooled and, unless the network
+// fails for some seconds, published. What was not waits for the next Run.
 func (a *Agent) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.frames(running) }) // light > Frame > kept frames
-	g.Go(func() error { return a.seal() })          // kept frames > Picture > Sealed, spooled
+	g.Go(func() error { return a.seal(running) })   // kept frames > Picture > Sealed, spooled
 	g.Go(func() error { return a.up.Run(running) }) // spool > broker; roster and commands back
 	g.Go(func() error { return a.status(running) }) // a sealed word on how the camera is
 	err := g.Wait()

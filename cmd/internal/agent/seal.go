@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"runtime"
+	"time"
 
 	"github.com/sealcam/sealcam/encode"
 )
@@ -9,7 +12,7 @@ import (
 // seal turns kept frames into Pictures and Sealed until jobs is closed. It runs
 // beside the frame goroutine because encoding a raw frame or waiting for flash
 // takes longer than the camera waits.
-func (a *Agent) seal() error {
+func (a *Agent) seal(ctx context.Context) error {
 	runtime.LockOSThread() // the meter reads this thread's CPU clock
 	defer runtime.UnlockOSThread()
 	m := newMeter(&a.cpu)
@@ -28,7 +31,33 @@ func (a *Agent) seal() error {
 		}
 		a.sealed.Add(1)
 	}
-	return nil
+	if !a.ended {
+		return nil
+	}
+	a.linger(ctx)
+	return errEnded
+}
+
+// errEnded ends a run whose source has ended.
+var errEnded = errors.New("the source has ended")
+
+// lingering is how long a run whose source has ended waits for the network.
+const lingering = 5 * time.Second
+
+// linger waits until the broker has everything that was sealed, for a while:
+// what it has not by then is in the spool.
+func (a *Agent) linger(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, a.patience)
+	defer done()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for a.up.Stats().Waiting > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // picture encodes the kept frame. The Picture owns its bytes.

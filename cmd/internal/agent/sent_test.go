@@ -58,13 +58,13 @@ func (night) Step(time.Duration, time.Time, *capture.Luma) capture.Light { retur
 func (night) Faults() []string                                           { return []string{"the lamp is dead"} }
 func (n night) Lost()                                                    { close(n.lost) }
 
-// lingering is a camera that ends only when it is told to.
-type lingering struct {
+// patient is a camera that ends only when it is told to.
+type patient struct {
 	limited
 	end <-chan struct{}
 }
 
-func (l *lingering) Next(ctx context.Context, f *capture.Frame) error {
+func (l *patient) Next(ctx context.Context, f *capture.Frame) error {
 	if l.left == 0 {
 		select {
 		case <-l.end:
@@ -140,7 +140,7 @@ func TestWhatIsSent(t *testing.T) {
 	s.Live.Every.Duration = time.Second
 	a := h.agent(t, s, func(context.Context) (capture.Camera, error) {
 		cam, err := scene.Open("walk?size=640x360&rate=10&pixel=grey", scene.Options{Pace: true})
-		return &lingering{limited{cam, 130}, end}, err
+		return &patient{limited{cam, 130}, end}, err
 	}, light, sky)
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(t.Context()) }()

@@ -123,13 +123,14 @@ func film(t *testing.T, frames int) string {
 
 // A film, played once at its own pace, ends the bench; every frame was seen, or
 // counted as overdue on a busy machine; every picture that
-// was sealed was verified, and the report says so.
+// was sealed was verified, also that of the event which the film ends in, and the
+// report says so.
 func TestFilmOnce(t *testing.T) {
 	before := runtime.NumGoroutine()
 	save := t.TempDir()
-	r := start(t, agent.Source{Name: film(t, 200), Once: true}, save).wait(t)
-	if r.Frames+r.Dropped != 200 || r.Frames < 100 || r.Format != "320x180 mjpeg 25 fps" {
-		t.Errorf("%d frames and %d dropped of %q, want 200 in all of 320x180 mjpeg 25 fps", r.Frames, r.Dropped, r.Format)
+	r := start(t, agent.Source{Name: film(t, 90), Once: true}, save).wait(t)
+	if r.Frames+r.Dropped != 90 || r.Frames < 45 || r.Format != "320x180 mjpeg 25 fps" {
+		t.Errorf("%d frames and %d dropped of %q, want 90 in all of 320x180 mjpeg 25 fps", r.Frames, r.Dropped, r.Format)
 	}
 	if r.Events == 0 || r.Sealed == 0 || r.Verified != r.Sealed || r.Refused != 0 {
 		t.Errorf("%d events, %d pictures sealed, %d verified, %d refused", r.Events, r.Sealed, r.Verified, r.Refused)

@@ -88,6 +88,13 @@ func (v *verdicts) accept(at time.Time, latency time.Duration) {
 	}
 }
 
+// judged returns how many pictures were verified or refused.
+func (v *verdicts) judged() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.verified + v.refused
+}
+
 func (v *verdicts) refuse(reason string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

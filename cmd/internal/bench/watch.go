@@ -86,17 +86,14 @@ func (b *bench) watch(ctx context.Context) error {
 	})
 }
 
-// drain waits, when the camera has ended, until the viewer has what was sealed,
-// or a moment has passed.
+// drain waits, when the camera has ended, until its viewer has judged what was
+// sealed, or a moment has passed: a live picture that was replaced before it
+// was sent is never judged.
 func (b *bench) drain(ctx context.Context) {
 	limit := time.After(5 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		s := b.mine.agent.Stats().Uplink
-		if s.Waiting == 0 && s.Head == s.DeliveredTo {
-			return
-		}
+	for b.verdicts.judged() < b.mine.agent.Stats().Sealed {
 		select {
 		case <-tick.C:
 		case <-limit:
