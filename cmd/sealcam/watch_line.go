@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,11 +32,13 @@ func (w *watcher) line(o viewer.Outcome) string {
 		}
 		return row(cli.Bad, "refused", rest)
 	case viewer.GapOpened:
-		return row(cli.Warn, "missing", gapWords(o.Gap)+", asked for")
+		return row(cli.Warn, "gap", o.GapWords(time.Local)+", asked for")
 	case viewer.GapClosed:
-		return row(cli.Good, "complete", gapWords(o.Gap))
+		return row(cli.Good, "closed", o.GapWords(time.Local))
 	case viewer.GapLost:
-		return row(cli.Warn, "lost", gapWords(o.Gap)+", the rest will never come")
+		return row(cli.Warn, "closed", o.GapWords(time.Local))
+	case viewer.RosterRefused:
+		return row(cli.Warn, "refused", column(string(o.Refusal.Reason), 12)+"  A list of cameras and viewers that is not this household's newest; the newest is sent")
 	case viewer.Hello:
 		if w.greeted[o.Camera] || len(w.greeted) >= seal.MaxCameras {
 			return ""
@@ -101,15 +105,6 @@ func ageWords(v *seal.Verified, now time.Time) string {
 	return "of " + v.Meta().Taken.Local().Format(time.DateTime)
 }
 
-func gapWords(g seal.Gap) string {
-	n := int(g.Last - g.First + 1)
-	words := fmt.Sprintf("%d %s", n, plural(n, "message"))
-	if !g.After.IsZero() && !g.Before.IsZero() {
-		words += fmt.Sprintf(" between %s and %s", g.After.Local().Format(time.TimeOnly), g.Before.Local().Format(time.TimeOnly))
-	}
-	return words
-}
-
 func plural(n int, word string) string {
 	if n == 1 {
 		return word
@@ -122,6 +117,9 @@ func plural(n int, word string) string {
 type cameraStatus struct {
 	State    string   `json:"state"`
 	Troubles []string `json:"troubles"`
+	Uplink   struct {
+		Refusals map[string]uint64 `json:"refusals"`
+	} `json:"uplink"`
 }
 
 // statusLine tells of a status when it says something else than the last one.
@@ -141,15 +139,31 @@ func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, strin
 		}
 		words += "; " + printable(t, 120)
 	}
+	words += refusalWords(s.Uplink.Refusals)
 	if words == w.status[o.Camera] {
 		return ""
 	}
 	w.status[o.Camera] = words
 	style := cli.Faint
-	if s.State != "running" || len(s.Troubles) > 0 {
+	if s.State != "running" || len(s.Troubles) > 0 || len(s.Uplink.Refusals) > 0 {
 		style = cli.Warn
 	}
 	return row(style, "status", words)
+}
+
+// refusalWords says what the camera has refused to obey.
+func refusalWords(refusals map[string]uint64) string {
+	var words string
+	for i, kind := range slices.Sorted(maps.Keys(refusals)) {
+		if i == 6 {
+			return words + ", and more"
+		}
+		words += fmt.Sprintf(", %d %s", refusals[kind], printable(kind, 40))
+	}
+	if words != "" {
+		words = "; it has refused " + words[2:]
+	}
+	return words
 }
 
 // printable keeps what a terminal shows as itself: also a verified camera may
@@ -197,8 +211,14 @@ type told struct {
 	Detail string      `json:"detail,omitempty"`
 	Alarm  bool        `json:"alarm,omitempty"`
 
-	First uint64 `json:"first,omitempty"`
-	Until uint64 `json:"until,omitempty"`
+	// Of a gap: its numbers, the times of what is around it, and how much of it
+	// will never come.
+	First  uint64     `json:"first,omitempty"`
+	Until  uint64     `json:"until,omitempty"`
+	Count  uint64     `json:"count,omitempty"`
+	After  *time.Time `json:"after,omitempty"`
+	Before *time.Time `json:"before,omitempty"`
+	Lost   uint64     `json:"lost,omitempty"`
 }
 
 // describe returns what --json tells of o.
@@ -209,10 +229,24 @@ func describe(o viewer.Outcome, saved string) told {
 		t.verified(o.Verified)
 	case viewer.Refused:
 		t.Reason, t.Person, t.Detail, t.Alarm = o.Refusal.Reason, o.Refusal.Reason.Person(), o.Refusal.Detail, o.Refusal.Alarm
+	case viewer.RosterRefused:
+		t.Reason, t.Detail, t.Alarm = o.Refusal.Reason, o.Refusal.Detail, o.Refusal.Alarm
 	case viewer.GapOpened, viewer.GapClosed, viewer.GapLost:
-		t.First, t.Until = o.Gap.First, o.Gap.Last
+		t.gap(o)
 	}
 	return t
+}
+
+func (t *told) gap(o viewer.Outcome) {
+	g := o.Gap
+	t.Person = o.GapWords(time.Local)
+	t.First, t.Until, t.Count, t.Lost = g.First, g.Last, g.Last-g.First+1, o.Lost
+	if !g.After.IsZero() {
+		t.After = &g.After
+	}
+	if !g.Before.IsZero() {
+		t.Before = &g.Before
+	}
 }
 
 func (t *told) verified(v *seal.Verified) {

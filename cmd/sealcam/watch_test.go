@@ -82,8 +82,8 @@ func TestWatchLines(t *testing.T) {
 	status := func(text string) viewer.Outcome {
 		return s.outcome(seal.Meta{Kind: seal.KindStatus, Media: "application/json", Clock: seal.ClockNone}, text)
 	}
-	gap := func(what viewer.What, n uint64) viewer.Outcome {
-		return viewer.Outcome{What: what, Camera: s.camera, Name: "Garden", At: lunch,
+	gap := func(what viewer.What, n, lost uint64) viewer.Outcome {
+		return viewer.Outcome{What: what, Lost: lost, Camera: s.camera, Name: "Garden", At: lunch,
 			Gap: seal.Gap{First: 5, Last: 4 + n, After: lunch.Add(-2 * time.Hour), Before: lunch.Add(-time.Hour)}}
 	}
 	var out bytes.Buffer
@@ -101,10 +101,12 @@ func TestWatchLines(t *testing.T) {
 			"12:00:00  verified   Garden            clip                                          1 kB  no clock  event 7 part 2\n"},
 		{"refusal", viewer.Outcome{What: viewer.Refused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.BrokenSeal, Alarm: true}},
 			"12:00:00  refused    Garden            broken seal   This picture was changed on its way, or is not from your camera; the camera's key may have been copied\n"},
-		{"gap", gap(viewer.GapOpened, 3), "12:00:00  missing    Garden            3 messages between 10:00:00 and 11:00:00, asked for\n"},
-		{"gap of one", gap(viewer.GapOpened, 1), "12:00:00  missing    Garden            1 message between 10:00:00 and 11:00:00, asked for\n"},
-		{"gap closed", gap(viewer.GapClosed, 3), "12:00:00  complete   Garden            3 messages between 10:00:00 and 11:00:00\n"},
-		{"gap lost", gap(viewer.GapLost, 3), "12:00:00  lost       Garden            3 messages between 10:00:00 and 11:00:00, the rest will never come\n"},
+		{"gap", gap(viewer.GapOpened, 3, 0), "12:00:00  gap        Garden            3 missing between 10:00 and 11:00, asked for\n"},
+		{"gap closed", gap(viewer.GapClosed, 3, 0), "12:00:00  closed     Garden            3 arrived late, between 10:00 and 11:00\n"},
+		{"gap lost", gap(viewer.GapLost, 3, 3), "12:00:00  closed     Garden            3 will never come, between 10:00 and 11:00\n"},
+		{"gap lost in part", gap(viewer.GapLost, 3, 1), "12:00:00  closed     Garden            2 arrived late and 1 will never come, between 10:00 and 11:00\n"},
+		{"roster", viewer.Outcome{What: viewer.RosterRefused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.Replayed}},
+			"12:00:00  refused    Garden            replayed      A list of cameras and viewers that is not this household's newest; the newest is sent\n"},
 		{"again", viewer.Outcome{What: viewer.Again, Camera: s.camera, At: lunch}, ""},
 		{"hello", viewer.Outcome{What: viewer.Hello, Camera: s.camera, At: lunch, Hello: &seal.Hello{}},
 			"12:00:00  hello      " + id[:8] + "...       a camera that is nobody's yet: " + id + "\n"},
@@ -112,6 +114,8 @@ func TestWatchLines(t *testing.T) {
 		{"status", status(`{"state":"running","uptime_s":1}`), "12:00:00  status     Garden            running\n"},
 		{"the same status", status(`{"state":"running","uptime_s":2}`), ""},
 		{"trouble", status(`{"state":"trouble","troubles":["lens covered","\u001b[2J disk\u202e full"]}`), "12:00:00  status     Garden            trouble; lens covered; ?[2J disk? full\n"},
+		{"refusals of the camera", status(`{"state":"running","uplink":{"refusals":{"roster replayed":2,"command retained":1}}}`),
+			"12:00:00  status     Garden            running; it has refused 1 command retained, 2 roster replayed\n"},
 		{"status that is none", status(`{`), ""},
 		{"kind of the future", s.outcome(seal.Meta{Kind: "sound", Media: "audio/ogg", Clock: seal.ClockNone}, "x"), ""},
 	} {
@@ -151,7 +155,7 @@ func TestWatchJSON(t *testing.T) {
 	}
 	want := head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":1,"kind":"snapshot","media":"image/jpeg","bytes":4,"taken":"` + string(taken) + `","clock":"ntp","cause":"motion","width":640,"height":360}` + "\n" +
 		head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":2,"kind":"status","media":"application/json","bytes":19,"clock":"none","status":{"state":"running"}}` + "\n" +
-		head("gap", "") + `,"first":3,"until":9}` + "\n"
+		head("gap", "") + `,"person":"7 missing","first":3,"until":9,"count":7}` + "\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

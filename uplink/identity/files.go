@@ -149,34 +149,6 @@ func remove(dir string, names ...string) error {
 	return syncDir(dir)
 }
 
-// lock makes this process the only one that changes dir, until unlock is
-// called. It does not wait.
-func lock(dir string) (unlock func(), err error) {
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, &LockedError{Path: path}
-	}
-	if err != nil {
-		return nil, err
-	}
-	_ = f.Close()
-	return func() { _ = os.Remove(path) }, nil
-}
-
-// LockedError says that another program is changing the household, or was
-// interrupted while it did.
-type LockedError struct{ Path string }
-
-func (e *LockedError) Error() string {
-	return fmt.Sprintf("%s exists: another program is changing this household", e.Path)
-}
-
-// Hint says what to do when there is no other program.
-func (e *LockedError) Hint() string {
-	return "wait for it; if it was killed or the power failed: rm " + shellQuoted(e.Path)
-}
-
 // shellQuoted writes a path so that a shell takes it as one word.
 func shellQuoted(path string) string {
 	plain := true

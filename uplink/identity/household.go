@@ -69,7 +69,7 @@ func CreateHousehold(dir, broker string, now func() time.Time) (*Household, erro
 	if err := checkDir(dir); err != nil {
 		return nil, err
 	}
-	unlock, err := lock(dir)
+	unlock, err := lock(dir, "household")
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +168,7 @@ func (h *Household) SetBroker(broker string) error {
 	if err := checkBroker(broker); err != nil {
 		return err
 	}
-	unlock, err := lock(h.dir)
+	unlock, err := lock(h.dir, "household")
 	if err != nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func readRoster(path string, id seal.HouseholdID) (*seal.Roster, []byte, error) 
 
 // change makes the next version of the roster.
 func (h *Household) change(edit func(r *seal.Roster) error) error {
-	unlock, err := lock(h.dir)
+	unlock, err := lock(h.dir, "household")
 	if err != nil {
 		return err
 	}

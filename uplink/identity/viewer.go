@@ -22,7 +22,8 @@ const (
 
 // Viewer is what one phone, screen or service needs to look. It lives in a
 // household's directory, with or without the owner key beside it. Its methods
-// are safe for concurrent use; only one process may use one viewer.
+// are safe for concurrent use. What it remembers belongs to one program at a
+// time, which says so with Lock.
 type Viewer struct {
 	home  string // directory of the household
 	dir   string // of this viewer, in home
@@ -101,6 +102,26 @@ func OpenViewer(dir, name string) (*Viewer, error) {
 		return nil, err
 	}
 	return v, v.openRoster()
+}
+
+// Lock makes this program the only one that remembers for this viewer, and reads
+// again what was remembered last: two memories of one viewer would overwrite
+// each other, and what one has seen could be replayed to the other. It does not
+// wait: another program is a *LockedError. Without the lock a Viewer may look at
+// single files (seal.Opener.Check), and not SetState.
+func (v *Viewer) Lock() (unlock func(), err error) {
+	if unlock, err = lock(v.dir, "viewer "+v.name); err != nil {
+		return nil, err
+	}
+	state, err := readFile(filepath.Join(v.dir, stateFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		unlock()
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state = state
+	return unlock, v.openRoster()
 }
 
 // pickViewer finds the viewer meant by an empty name.
@@ -253,8 +274,12 @@ func (v *Viewer) SignedRoster() []byte {
 func (v *Viewer) StatePath() string { return filepath.Join(v.dir, stateFile) }
 
 // State returns what the viewer remembered of its cameras (seal.Opener) when
-// it was opened, nil for nothing.
-func (v *Viewer) State() []byte { return v.state }
+// it was opened, or locked, nil for nothing.
+func (v *Viewer) State() []byte {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.state
+}
 
 // SetState stores what the viewer remembers of its cameras, durably.
 func (v *Viewer) SetState(state []byte) error {

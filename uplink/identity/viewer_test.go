@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -134,5 +135,41 @@ func TestViewerFollowsItsHouseholdsDirectory(t *testing.T) {
 	}
 	if news, err := v.Refresh(); news || err != nil || v.Roster().Version != 9 {
 		t.Errorf("the directory is behind: news %v, roster %d, %v", news, v.Roster().Version, err)
+	}
+}
+
+// A viewer has one memory, and one program at a time has it.
+func TestOneProgramAViewer(t *testing.T) {
+	h := newHousehold(t)
+	desk, err := h.AddViewer("desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := identity.OpenViewer(h.Dir(), "desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := desk.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.SetState([]byte("seen")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = other.Lock()
+	var locked *identity.LockedError
+	if !errors.As(err, &locked) || locked.PID != os.Getpid() && locked.PID != 0 || !strings.Contains(locked.Error(), "viewer desk") || !strings.Contains(locked.Hint(), "add-viewer") {
+		t.Errorf("the second program: %v", err)
+	}
+	if _, err := h.AddViewer("phone"); err != nil {
+		t.Errorf("the household cannot be changed while a viewer looks: %v", err)
+	}
+	unlock()
+	if unlock, err = other.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if string(other.State()) != "seen" {
+		t.Errorf("it goes on from %q, not from what the first has seen", other.State())
 	}
 }

@@ -20,6 +20,9 @@ const (
 	GapOpened What = "gap"        // Outcome.Gap is missing, and is being asked for
 	GapClosed What = "gap closed" // all of Outcome.Gap has come after all
 	GapLost   What = "gap lost"   // what is left of Outcome.Gap will never come: the camera says so
+	// Outcome.Refusal says why a roster on the camera's topic is not the
+	// household's newest. It is not about a picture.
+	RosterRefused What = "roster refused"
 )
 
 // Outcome is what came of one message. It is about the camera whose topic the
@@ -41,6 +44,7 @@ type Outcome struct {
 	Refusal  *seal.Refusal
 	Hello    *seal.Hello
 	Gap      seal.Gap
+	Lost     uint64 // messages of Gap that will never come
 }
 
 // open is what happens with an Item. v.mu is held.
@@ -50,15 +54,14 @@ func (v *Viewer) open(it feed.Item) []Outcome {
 		return v.openHello(it, o)
 	}
 	entry, ours := v.opener.Roster().Camera(it.Camera)
+	o.Name = entry.Name
 	if it.Kind == feed.Roster {
-		v.openRoster(it, ours)
-		return nil
+		return v.openRoster(it, o, ours)
 	}
 	if !ours {
 		v.stats.Strangers++
 		return nil
 	}
-	o.Name = entry.Name
 	verified, err := v.opener.Open(it.Camera, it.Sealed)
 	if err == nil {
 		return v.seen(verified, o)
@@ -98,20 +101,20 @@ func (v *Viewer) seen(m *seal.Verified, o Outcome) []Outcome {
 		c.chase.restart(o.At) // what is missing may be on its way
 	}
 	var all []Outcome
-	add := func(what What, gaps []seal.Gap) {
-		for _, g := range gaps {
-			gap := o
-			gap.What, gap.Gap = what, g
-			if what == GapClosed && g.Lost {
-				gap.What = GapLost
-			}
-			all = append(all, gap)
-		}
+	gap := o
+	for _, g := range opened {
+		gap.What, gap.Gap = GapOpened, g
+		all = append(all, gap)
 	}
-	add(GapOpened, opened)
 	o.What, o.Verified = Verified, m
 	all = append(all, o)
-	add(GapClosed, closed)
+	for _, g := range closed {
+		gap.What, gap.Gap, gap.Lost = GapClosed, g.Gap, g.lost
+		if g.lost > 0 {
+			gap.What = GapLost
+		}
+		all = append(all, gap)
+	}
 	return all
 }
 
@@ -141,18 +144,27 @@ func (v *Viewer) openHello(it feed.Item, o Outcome) []Outcome {
 }
 
 // openRoster takes a newer roster, and notes who needs a newer one.
-func (v *Viewer) openRoster(it feed.Item, ours bool) {
+func (v *Viewer) openRoster(it feed.Item, o Outcome, ours bool) []Outcome {
 	news, err := v.identity.SetRoster(it.Sealed)
-	switch {
-	case seal.ReasonOf(err) == seal.NotForYou:
-		// Another household's camera on the same broker.
-	case err != nil && ours:
-		// An old roster, or none at all, stands where this camera would read it.
-		v.care(it.Camera).behind = true
-		v.log.Debug("roster refused", "camera", it.Camera, "err", err)
-	case news:
+	if news {
 		v.adoptRoster()
 	}
+	if err == nil || !ours {
+		return nil // what stands where strangers' cameras read is not for us to judge
+	}
+	// An old roster, or none at all, stands where this camera would read it.
+	v.care(it.Camera).behind = true
+	var refusal *seal.Refusal
+	if !errors.As(err, &refusal) {
+		v.tell("a newer roster could not be stored", err)
+		return nil
+	}
+	v.stats.Rosters[refusal.Reason]++
+	if it.Retained && refusal.Reason == seal.Replayed {
+		return nil // the one before ours: what the broker keeps while a change is on its way
+	}
+	o.What, o.Refusal = RosterRefused, refusal
+	return []Outcome{o}
 }
 
 // adoptRoster makes the identity's roster the one in force.

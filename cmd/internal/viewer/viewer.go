@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type Viewer struct {
 	feed     feed.Feed
 	now      func() time.Time
 	log      *slog.Logger
+	unlock   func() // the identity's memory
 
 	// turn is held from the opening of a message until its Outcomes have been
 	// handled, and while the state to be stored is read: what is stored as seen,
@@ -78,6 +80,7 @@ type Stats struct {
 	Pictures   uint64                 `json:"pictures"`   // verified snapshots and parts of clips
 	Others     uint64                 `json:"others"`     // verified status and other messages
 	Refused    map[seal.Reason]uint64 `json:"refused"`    // by reason; duplicates are not among them
+	Rosters    map[seal.Reason]uint64 `json:"rosters"`    // refused, by reason, on the topics of the household's cameras
 	Duplicates uint64                 `json:"duplicates"` // messages delivered again, which is no fault
 	Strangers  uint64                 `json:"strangers"`  // messages of cameras that are not the household's
 	Missing    uint64                 `json:"missing"`    // messages missing now
@@ -100,7 +103,9 @@ func (e *StateError) Hint() string {
 	return "delete " + e.Path + " to go on without this memory"
 }
 
-// New returns a Viewer that goes on where the identity's state left off.
+// New returns a Viewer that goes on where the identity's state left off. It
+// holds the identity's lock until Run has ended; that another program holds it is
+// an *identity.LockedError.
 func New(c Config) (*Viewer, error) {
 	if c.Identity == nil || c.Feed == nil || c.Now == nil {
 		return nil, errors.New("viewer: needs an identity, a feed and a clock")
@@ -108,19 +113,23 @@ func New(c Config) (*Viewer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	state := c.Identity.State()
+	unlock, err := c.Identity.Lock()
+	if err != nil {
+		return nil, err
+	}
 	opener, err := seal.NewOpener(seal.OpenerConfig{
 		Household: c.Identity.Household(), Roster: c.Identity.Roster(), Key: c.Identity.Key(),
-		Now: c.Now, State: state,
+		Now: c.Now, State: c.Identity.State(),
 	})
 	if err != nil {
+		unlock()
 		return nil, &StateError{c.Identity.StatePath(), err}
 	}
 	v := &Viewer{
-		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"),
+		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"), unlock: unlock,
 		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{},
 	}
-	v.stats.Refused = map[seal.Reason]uint64{}
+	v.stats.Refused, v.stats.Rosters = map[seal.Reason]uint64{}, map[seal.Reason]uint64{}
 	for _, camera := range c.Identity.Roster().Cameras {
 		v.care(camera.ID).gaps = openGaps(opener.Gaps(camera.ID))
 	}
@@ -135,8 +144,9 @@ var ErrStop = errors.New("no more outcomes wanted")
 // ctx's) or each returns an error (which is returned, but nil for ErrStop). What
 // each has returned nil for is remembered and receipted; what it has not is
 // shown again after a restart, if it comes again. each may call the Viewer's
-// methods.
+// methods. A Viewer runs once.
 func (v *Viewer) Run(ctx context.Context, each func(Outcome) error) error {
+	defer v.unlock()
 	// The feed outlives ctx for a moment, so that the last receipts can be sent.
 	feeding, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -226,26 +236,25 @@ func (v *Viewer) Roster() *seal.Roster {
 	return v.opener.Roster()
 }
 
-// Gaps returns what is missing of a camera now.
+// Gaps returns what is missing of a camera now, and what will never come (Lost).
 func (v *Viewer) Gaps(camera seal.CameraID) []seal.Gap {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.opener.Gaps(camera)
 }
 
+// Missing returns how many messages of a camera are missing now and may still
+// come.
+func (v *Viewer) Missing(camera seal.CameraID) uint64 { return count(openGaps(v.Gaps(camera))) }
+
 // Stats returns the counts so far.
 func (v *Viewer) Stats() Stats {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	s := v.stats
-	s.Refused = make(map[seal.Reason]uint64, len(v.stats.Refused))
-	for reason, n := range v.stats.Refused {
-		s.Refused[reason] = n
-	}
+	s.Refused, s.Rosters = maps.Clone(v.stats.Refused), maps.Clone(v.stats.Rosters)
 	for id := range v.cameras {
-		for _, g := range openGaps(v.opener.Gaps(id)) {
-			s.Missing += g.Last - g.First + 1
-		}
+		s.Missing += count(openGaps(v.opener.Gaps(id)))
 	}
 	return s
 }
