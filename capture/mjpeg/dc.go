@@ -18,9 +18,10 @@ type DC struct {
 	dht    [8]huffman // by id, DC at 0..3 and AC at 4..7
 	lead   [3]leads   // by component
 	ac     [3]acs
-	quant  [4]int32 // first entry of each quantization table
-	adobe  bool     // the frame says that its colours are not YCbCr
-	data   []byte   // one stretch of coded data without stuffing
+	quant  [4]int32  // first entry of each quantization table
+	dqt    [4][]byte // each quantization table as the frame that is being read defines it
+	adobe  bool      // the frame says that its colours are not YCbCr
+	data   []byte    // one stretch of coded data without stuffing
 	blocks [10]block
 	pix    []uint8 // w*h
 	w, h   int
@@ -70,22 +71,36 @@ func (d *DC) Read(jpeg []byte) (w, h int, pix []uint8, err error) {
 	s := scanner{cursor: cursor{b: jpeg, i: start + 2}}
 	d.adobe = false
 	for {
+		sos, err := d.nextScan(&s)
+		if err != nil {
+			return 0, 0, nil, err
+		}
+		if contains(sos, s.h.Component[0].ID) {
+			return d.readScan(&s, sos)
+		}
+	}
+}
+
+// nextScan takes in everything up to the next scan header, and returns that. s
+// then stands in front of the scan's coded data.
+func (d *DC) nextScan(s *scanner) (sos []byte, err error) {
+	for {
 		m, ok := s.marker()
 		switch {
 		case !ok || m == markSOI:
-			return 0, 0, nil, ErrTruncated
+			return nil, ErrTruncated
 		case isRST(m):
 			continue
 		case m == markEOI || m < markSOF0:
-			return 0, 0, nil, ErrHeader // the end, and no brightness was in it
+			return nil, ErrHeader // the end, and no brightness was in it
 		}
 		at := s.i - 2
 		seg, ok := s.segment()
 		if !ok {
-			return 0, 0, nil, ErrTruncated
+			return nil, ErrTruncated
 		}
 		if err := s.read(m, at, seg); err != nil {
-			return 0, 0, nil, err
+			return nil, err
 		}
 		switch m {
 		case markDHT:
@@ -97,12 +112,10 @@ func (d *DC) Read(jpeg []byte) (w, h int, pix []uint8, err error) {
 		case markSOF0, markSOF1, markSOF2:
 			err = d.check(&s.h)
 		case markSOS:
-			if contains(seg, s.h.Component[0].ID) {
-				return d.readScan(&s, seg)
-			}
+			return seg, nil
 		}
 		if err != nil {
-			return 0, 0, nil, err
+			return nil, err
 		}
 	}
 }
@@ -152,14 +165,13 @@ func (d *DC) readDHT(seg []byte) error {
 
 func (d *DC) readDQT(seg []byte) {
 	for len(seg) > 1 {
-		id := seg[0] & 3
-		if seg[0]>>4 == 0 {
-			d.quant[id] = int32(seg[1])
-			seg = seg[1+64:]
-		} else {
+		id, n := seg[0]&3, 1+64
+		d.quant[id] = int32(seg[1])
+		if seg[0]>>4 != 0 {
+			n = 1 + 128
 			d.quant[id] = int32(seg[1])<<8 | int32(seg[2])
-			seg = seg[1+128:]
 		}
+		d.dqt[id], seg = seg[:n], seg[n:]
 	}
 }
 

@@ -30,6 +30,10 @@ type Raw struct {
 //
 // The zero value is ready for use; one goroutine uses it at a time.
 type Encoder struct {
+	// Hide are blocks that become flat grey, with the MCUs (16x16 pixels, 8x8 in
+	// grey) in which they lie. It must be of the frame's size; nil hides nothing.
+	Hide *Blocks
+
 	quality int // that the tables are for
 	tables  [2]encTable
 	pred    [3]int32
@@ -50,9 +54,10 @@ type encTable struct {
 
 // Append compresses r with a quality from 1 to 100, appends the JPEG to dst and
 // returns the extended slice. It returns ErrHeader, and dst as it was, if r is
-// larger than MaxPixels or JPEG can be, or has less samples than its size says.
+// larger than MaxPixels or JPEG can be, has less samples than its size says, or
+// is of another size than Hide.
 func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
-	if !r.valid() {
+	if !r.valid() || e.Hide != nil && !e.Hide.fits(r.Width, r.Height) {
 		return dst, ErrHeader
 	}
 	e.prepare(min(max(quality, 1), 100))
@@ -71,6 +76,10 @@ func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
 		for x := 0; x < r.Width; x += mcu {
 			// So much, and no more, can the blocks of an MCU come to, each byte stuffed.
 			e.out = slices.Grow(e.out, 6*2*64*4)
+			if e.Hide != nil && e.Hide.Any(x/8, y/8, mcu/8, mcu/8) {
+				e.flat(mcu == 8)
+				continue
+			}
 			if mcu == 8 {
 				r.Y.load(&b, x, y, r.Width, r.Height, 1)
 				e.block(&b, 0, 0)
@@ -89,6 +98,18 @@ func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
 	e.flush()
 	dst, e.out = append(e.out, 0xff, markEOI), nil
 	return dst, nil
+}
+
+// flat codes one MCU without anything in it.
+func (e *Encoder) flat(grey bool) {
+	for i := range 6 {
+		var zero [64]int32
+		c := max(0, i-3)
+		e.block(&zero, c, min(c, 1))
+		if grey {
+			return
+		}
+	}
 }
 
 // valid says whether all samples of the frame are there.

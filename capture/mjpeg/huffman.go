@@ -57,6 +57,27 @@ func (h *huffman) set(def []byte) error {
 	return nil
 }
 
+// used returns the part of def that says something: counts, and as many values.
+func (h *huffman) used() []byte {
+	n := 16
+	for _, c := range h.def[:16] {
+		n += int(c)
+	}
+	return h.def[:n]
+}
+
+// each calls f for every code with its value and its length in bits.
+func (h *huffman) each(f func(value uint8, code uint32, n uint)) {
+	code, next := uint32(0), 16
+	for n := uint(1); n <= 16; n++ {
+		for range h.def[n-1] {
+			f(h.def[next], code, n)
+			code, next = code+1, next+1
+		}
+		code <<= 1
+	}
+}
+
 // symbol returns the value whose code begins buf, and the code's length, which
 // is 0 for what is no code.
 func (h *huffman) symbol(buf uint64) (value uint8, n uint) {

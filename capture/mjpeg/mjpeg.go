@@ -2,8 +2,9 @@
 // Huffman tables, cut short, padded, two in one buffer, or not JPEG at all. Scan
 // walks the markers of one frame, AppendComplete makes a file of it that every
 // decoder reads, Splitter finds the frames in a byte stream, and DC reads the
-// small grey picture that is the frame's DC coefficients. The other way round,
-// Encoder compresses the frames of raw cameras.
+// small grey picture that is the frame's DC coefficients. Masker takes parts out
+// of a frame without decoding it. The other way round, Encoder compresses the
+// frames of raw cameras.
 //
 // What this package does not do: it decodes no colours and no full resolution
 // (image/jpeg does), repairs no broken frame, reads no container (capture/stream
@@ -72,6 +73,7 @@ type Header struct {
 	Components      int // 1 grey, 3 YCbCr (or RGB), 4 CMYK
 	Component       [4]Component
 	Progressive     bool
+	Extended        bool // sequential, and marked as more than baseline
 	RestartInterval int  // MCUs between restart markers in the first scan; 0 for none
 	HasDHT          bool // every Huffman table that the scans use is in the frame
 	Doubled         bool // another JPEG begins close behind End

@@ -113,7 +113,7 @@ func (s *scanner) read(m byte, at int, seg []byte) error {
 	}
 	switch m {
 	case markSOF0, markSOF1, markSOF2:
-		s.h.Progressive = m == markSOF2
+		s.h.Progressive, s.h.Extended = m == markSOF2, m == markSOF1
 		return s.readSOF(seg)
 	case markDHT:
 		return s.readDHT(seg)
