@@ -72,5 +72,6 @@ type Picture struct {
 	Part  uint32 // part number within the event's clip, from 0
 	Last  bool   // the clip's last part
 
+	Masks []byte // capture.Masks.Hash of the masks that are hidden in it; nil for none
 	Nonce []byte // echo of the request that asked for this picture; nil for none
 }

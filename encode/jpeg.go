@@ -16,12 +16,23 @@ const DefaultQuality = 85
 // ErrNoSnapshot is the error for frames of a kind that no snapshot can be made of.
 var ErrNoSnapshot = errors.New("no snapshot can be made of such frames")
 
+// ErrUnmasked is the error for frames that the privacy masks cannot be applied
+// to. Nothing of them may leave the camera.
+var ErrUnmasked = errors.New("the privacy masks cannot be applied")
+
 // JPEG makes snapshots. It keeps its working memory from one to the next. The zero
 // value is ready for use; one goroutine uses it at a time.
 type JPEG struct {
 	Quality int // 1 to 100 for raw frames; 0 means DefaultQuality
+	// Masks are hidden in everything that is made. Not to be changed after the
+	// first frame.
+	Masks capture.Masks
 
 	encoder mjpeg.Encoder
+	masker  mjpeg.Masker
+	cover   *mjpeg.Blocks // of Masks, for frames of coverW x coverH pixels
+	coverW  int
+	coverH  int
 	out     []byte // of the snapshot before, to be written over
 }
 
@@ -41,13 +52,18 @@ func (e *JPEG) Snapshot(f *capture.Frame) (data []byte, w, h int, err error) {
 //
 // A motion JPEG frame is passed on as the camera compressed it, trimmed, and
 // completed by Huffman tables if it lacks them. Raw frames are compressed from
-// their brightness and colour as they are, without a way through RGB.
+// their brightness and colour as they are, without a way through RGB. With Masks,
+// what they cover is flat grey, and nothing is passed on beside the picture (EXIF,
+// thumbnails, comments).
 //
 // The error is a *capture.BadFrame for a frame that is not what its format says,
-// or wraps ErrNoSnapshot. It comes with dst as it was.
+// or wraps ErrNoSnapshot or ErrUnmasked. It comes with dst as it was.
 func (e *JPEG) Append(dst []byte, f *capture.Frame) (out []byte, w, h int, err error) {
 	switch f.Format.Pixel {
 	case capture.MJPEG:
+		if len(e.Masks) > 0 {
+			return e.masked(dst, f.Data)
+		}
 		return pass(dst, f.Data)
 	case capture.YUYV, capture.NV12, capture.Grey:
 	default:
@@ -62,6 +78,9 @@ func (e *JPEG) Append(dst []byte, f *capture.Frame) (out []byte, w, h int, err e
 		q = DefaultQuality
 	}
 	raw := p.planes(f.Data)
+	if len(e.Masks) > 0 {
+		e.encoder.Hide = e.covered(p.w, p.h)
+	}
 	if out, err = e.encoder.Append(dst, &raw, q); err != nil {
 		return dst, 0, 0, fmt.Errorf("snapshot of a %s frame: %w", f.Format, err)
 	}
@@ -75,14 +94,40 @@ func pass(dst, frame []byte) (out []byte, w, h int, err error) {
 		out, err = mjpeg.AppendComplete(dst, frame)
 	}
 	if err != nil {
-		reason := "header"
-		var e mjpeg.Error
-		if errors.As(err, &e) {
-			reason = string(e)
-		}
-		return dst, 0, 0, &capture.BadFrame{Reason: reason, Err: err}
+		return dst, 0, 0, bad(err)
 	}
 	return out, hd.Width, hd.Height, nil
+}
+
+// masked is pass without what the masks cover.
+func (e *JPEG) masked(dst, frame []byte) (out []byte, w, h int, err error) {
+	hd, err := mjpeg.Scan(frame)
+	if err != nil {
+		return dst, 0, 0, bad(err)
+	}
+	if out, err = e.masker.Append(dst, frame, e.covered(hd.Width, hd.Height)); err != nil {
+		return dst, 0, 0, fmt.Errorf("%w: %w", ErrUnmasked, bad(err))
+	}
+	return out, hd.Width, hd.Height, nil
+}
+
+// covered returns the blocks that the masks cover. It is worked out again only
+// when the frames' size changes.
+func (e *JPEG) covered(w, h int) *mjpeg.Blocks {
+	if e.cover == nil || w != e.coverW || h != e.coverH {
+		e.cover, e.coverW, e.coverH = e.Masks.Cover(w, h), w, h
+	}
+	return e.cover
+}
+
+// bad is the error for a JPEG that is none, for the reason that err is.
+func bad(err error) error {
+	reason := "header"
+	var e mjpeg.Error
+	if errors.As(err, &e) {
+		reason = string(e)
+	}
+	return &capture.BadFrame{Reason: reason, Err: err}
 }
 
 // layout is where the samples of a raw frame are.

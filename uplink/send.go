@@ -183,7 +183,7 @@ func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 	if l := p.Light.String(); l != "unknown" {
 		m.Light = l
 	}
-	m.Event, m.Part, m.Last, m.Nonce = p.Event, p.Part, p.Last, p.Nonce
+	m.Event, m.Part, m.Last, m.Nonce, m.Masks = p.Event, p.Part, p.Last, p.Nonce, p.Masks
 	m.Width, m.Height = p.Width, p.Height
 	return m
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -79,6 +80,9 @@ func pictureWords(v *seal.Verified, now time.Time) string {
 	}
 	if m.Kind == seal.KindClip {
 		words = append(words, fmt.Sprintf("event %d part %d", m.Event, m.Part))
+	}
+	if len(m.Masks) > 0 {
+		words = append(words, "masked")
 	}
 	if v.Fresh() {
 		words = append(words, "proven to be now")
@@ -200,6 +204,7 @@ type told struct {
 	Last   bool       `json:"last,omitempty"`
 	Width  int        `json:"width,omitempty"`
 	Height int        `json:"height,omitempty"`
+	Masks  string     `json:"masks,omitempty"` // hash of the privacy masks, hex
 	Fresh  bool       `json:"fresh,omitempty"`
 	Late   bool       `json:"late,omitempty"`
 	Saved  string     `json:"saved,omitempty"`
@@ -254,7 +259,7 @@ func (t *told) verified(v *seal.Verified) {
 	_, media := v.Media()
 	t.Stream, t.Seq, t.Kind, t.Media, t.Bytes, t.Clock = m.Stream.String(), m.Seq, m.Kind, m.Media, len(media), m.Clock
 	t.Cause, t.Light, t.Event, t.Part, t.Last, t.Width, t.Height = m.Cause, m.Light, m.Event, m.Part, m.Last, m.Width, m.Height
-	t.Fresh, t.Late = v.Fresh(), v.Late()
+	t.Masks, t.Fresh, t.Late = hex.EncodeToString(m.Masks), v.Fresh(), v.Late()
 	if m.Clock != seal.ClockNone {
 		t.Taken = &m.Taken
 	}

@@ -62,6 +62,7 @@ type Agent struct {
 	free  chan *held // frames that circulate
 	jobs  chan job
 	jpeg  encode.JPEG
+	masks []byte // hash of the privacy masks, which every picture claims; nil for none
 	up    *uplink.Uplink
 	ended bool // the source has; written before jobs is closed
 
@@ -86,9 +87,13 @@ func New(c Config) (*Agent, error) {
 		asked:   make([]uplink.Request, 0, circulating),
 		step:    time.Duration(float64(time.Second) / c.Settings.Motion.Rate),
 	}
+	masks, err := c.Settings.masks()
+	if err != nil {
+		return nil, err
+	}
+	a.jpeg.Masks, a.masks = masks, masks.Hash()
 	if c.Settings.Motion.Enabled {
-		var err error
-		if a.eye.motion, err = motion.New(motion.Config{Sensitivity: c.Settings.Motion.Sensitivity}); err != nil {
+		if a.eye.motion, err = motion.New(motion.Config{Sensitivity: c.Settings.Motion.Sensitivity, Ignore: areas(masks)}); err != nil {
 			return nil, fmt.Errorf("motion: %w", err)
 		}
 	}
@@ -120,6 +125,7 @@ type counters struct {
 	skipped  atomic.Uint64 // pictures that found no frame to circulate
 	badLuma  atomic.Uint64 // frames whose picture data could not be read
 	failed   atomic.Uint64 // pictures that could not be encoded or sealed
+	unmasked atomic.Uint64 // pictures not sent because the masks could not be applied
 	lightNow atomic.Uint32
 	faults   atomic.Pointer[[]string] // of the lighting, as of the last frame
 }
@@ -133,9 +139,12 @@ type Stats struct {
 	Skipped uint64 // pictures not taken because sealing had fallen behind
 	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
 	Failed  uint64 // pictures that could not be encoded or sealed
-	Light   capture.Light
-	Faults  []string              // what does not work, one sentence each
-	CPU     [stages]time.Duration // per stage; 0 where the system does not say
+	// Unmasked are pictures that were not sent because the privacy masks could not
+	// be applied to them; they count as failed too.
+	Unmasked uint64
+	Light    capture.Light
+	Faults   []string              // what does not work, one sentence each
+	CPU      [stages]time.Duration // per stage; 0 where the system does not say
 }
 
 // Stats returns the counters. It is safe for concurrent use.
@@ -143,7 +152,7 @@ func (a *Agent) Stats() Stats {
 	s := Stats{
 		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
 		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
-		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Light: capture.Light(a.lightNow.Load()),
+		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(), Light: capture.Light(a.lightNow.Load()),
 	}
 	if f := a.faults.Load(); f != nil {
 		s.Faults = *f

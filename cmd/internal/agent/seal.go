@@ -26,6 +26,9 @@ func (a *Agent) seal(ctx context.Context) error {
 		m.mark(StageSeal)
 		if err != nil {
 			a.failed.Add(1)
+			if errors.Is(err, encode.ErrUnmasked) {
+				a.unmasked.Add(1)
+			}
 			a.log.Warn("a picture was not sealed", "cause", j.want.cause, "event", j.want.event, "err", err)
 			continue
 		}
@@ -70,7 +73,7 @@ func (a *Agent) picture(j job) (encode.Picture, error) {
 	return encode.Picture{
 		Kind: encode.Snapshot, Media: "image/jpeg", Data: data, Width: w, Height: h,
 		Taken: j.held.taken, Mono: j.held.mono,
-		Cause: j.want.cause, Light: f.Light, Event: j.want.event, Nonce: j.want.nonce,
+		Cause: j.want.cause, Light: f.Light, Event: j.want.event, Masks: a.masks, Nonce: j.want.nonce,
 	}, nil
 }
 

@@ -31,8 +31,11 @@ type Settings struct {
 		Sensitivity int     `toml:"sensitivity"`
 		Rate        float64 `toml:"rate"`
 	} `toml:"motion"`
-	Light lighting.Settings `toml:"light"`
-	Live  struct {
+	Light   lighting.Settings `toml:"light"`
+	Privacy struct {
+		Masks []MaskSettings `toml:"mask"`
+	} `toml:"privacy"`
+	Live struct {
 		Every toml.Duration `toml:"every"`
 	} `toml:"live"`
 	Uplink struct {
@@ -108,7 +111,8 @@ func (s Settings) Validate() error {
 	if err := s.Light.Validate(); err != nil {
 		return &settingError{"light", err.Error()}
 	}
-	return nil
+	_, err := s.masks()
+	return err
 }
 
 // source returns where frames come from.

@@ -42,6 +42,7 @@ func TestSettingsRefused(t *testing.T) {
 		"not a number":     {"[camera]\nrate = nan\n", ":2:8: camera.rate: expected a number"},
 		"syntax":           {"state = \n", ":1:"},
 		"dark lamp":        {"[light]\nlamp_max = 3.0\n", ":1:"},
+		"mask outside":     {"[[privacy.mask]]\nrect = [0, 0, 10, 10]\n[[privacy.mask]]\nrect = [0, 0, 2000, 10]\n", ":4:1: privacy.mask[1].rect: corner 2000, 0 lies outside"},
 		"tiny budget":      {"[uplink]\nbudget = \"1 kB\"\n", ":2:1: uplink.budget"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -55,9 +55,13 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		s.State = "trouble"
 		s.Troubles = append(slices.Clone(s.Troubles), "no frames from the camera: "+c.LastError)
 	}
+	if st.Unmasked > 0 {
+		s.State = "trouble"
+		s.Troubles = append(slices.Clone(s.Troubles), "pictures are held back: the privacy masks could not be applied to some frames")
+	}
 	s.Capture = map[string]any{
 		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,
-		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped,
+		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped, "unmasked": st.Unmasked,
 	}
 	return s
 }

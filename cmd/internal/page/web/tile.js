@@ -29,7 +29,8 @@ export class Tile {
     this.words = el('span', { class: 'words' }, 'Waiting');
     this.glyph = icon('day', 'glyph');
     this.lightWord = el('span', { class: 'hidden' });
-    this.chip = el('p', { class: 'chip' }, this.shield, this.words, this.glyph, this.lightWord);
+    this.masked = el('span', { class: 'masked' });
+    this.chip = el('p', { class: 'chip' }, this.shield, this.words, this.glyph, this.lightWord, this.masked);
     this.name = el('h2', { class: 'name' });
     this.img = el('img', { alt: '', draggable: 'false' });
     this.card = el('div', { class: 'card' });
@@ -145,6 +146,7 @@ export class Tile {
     const proven = v.fresh;
     setIcon(this.shield, proven ? 'live' : 'yours');
     setText(this.words, `${proven ? 'Proven live' : 'Yours'}, ${ago(now - v.taken)}`);
+    setText(this.masked, v.meta.masks ? ', parts hidden' : '');
   }
 
   #notes(now) {
@@ -165,6 +167,7 @@ export class Tile {
     this.img.hidden = !pictured;
     this.card.hidden = pictured;
     this.#showLight(pictured ? this.shown.meta.light : '');
+    if (!pictured) setText(this.masked, '');
     if (pictured) this.img.alt = `${this.label}, verified, ${light(this.shown.meta.light) || 'light unknown'}`;
     else this.card.replaceChildren(...this[`${state}Card`](now));
     if (before !== state) this.change(this, before);
