@@ -25,10 +25,11 @@ const (
 	pairingName   = "pairing.json"
 	rosterFile    = "roster"
 	guardFile     = "guard"
+	codesFile     = "codes.json"
 )
 
 func cameraFiles() []string {
-	names := []string{cameraKeyFile, tlsKeyFile, pairingName, rosterFile, guardFile}
+	names := []string{cameraKeyFile, tlsKeyFile, pairingName, rosterFile, guardFile, codesFile}
 	for _, name := range names {
 		names = append(names, name+".new") // of a write that the power cut off
 	}
@@ -54,6 +55,7 @@ type Camera struct {
 	pairing *Pairing // nil while unclaimed
 	roster  *seal.Roster
 	guard   []byte
+	codes   codesSeen
 }
 
 // OpenCamera opens the identity in dir, and makes a new one, unclaimed, if
@@ -80,6 +82,9 @@ func OpenCamera(dir string) (*Camera, error) {
 		return nil, err
 	}
 	if c.id, err = seal.CameraIDOf(c.key.Public()); err != nil {
+		return nil, err
+	}
+	if err := c.loadCodes(); err != nil {
 		return nil, err
 	}
 	return c, c.load()
@@ -258,6 +263,10 @@ func (c *Camera) CertificateRequest() ([]byte, error) {
 func (c *Camera) Claim(p Pairing) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.claim(p)
+}
+
+func (c *Camera) claim(p Pairing) error {
 	if c.pairing != nil && c.pairing.Household != p.Household {
 		return ErrClaimed
 	}
