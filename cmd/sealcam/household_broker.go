@@ -14,27 +14,11 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/cmd/internal/mosquitto"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
-
-// mosquittoConf wants TLS 1.3 and a certificate of the household, and takes the
-// name in it for the user's. The limits fit sealcam's messages.
-const mosquittoConf = `# Mosquitto for household %s. Written by sealcam household broker.
-per_listener_settings false
-listener 8883
-cafile %s
-certfile %s
-keyfile %s
-tls_version tlsv1.3
-require_certificate true
-use_identity_as_username true
-allow_anonymous false
-acl_file %s
-message_size_limit %d
-max_queued_messages 2000
-`
 
 // mosquittoACL: safety never depends on these rules; they keep a camera from
 // getting in the way of another.
@@ -78,28 +62,19 @@ after a change of viewers write them again, with sealcam household acl.`,
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	for _, f := range []struct {
-		name string
-		text []byte
-		mode os.FileMode
-	}{
-		{"server.key", key, 0o600},
-		{"server.crt", cert, 0o644},
-		{"ca.crt", h.Authority(), 0o644},
-		{"acl", []byte(accessRules(r)), 0o644},
-		{"mosquitto.conf", fmt.Appendf(nil, mosquittoConf, h.ID(), in("ca.crt"), in("server.crt"), in("server.key"), in("acl"), seal.MaxSealed+1024), 0o644},
-	} {
-		if err := os.WriteFile(in(f.name), f.text, f.mode); err != nil {
-			return err
-		}
+	conf, err := mosquitto.Write(dir, mosquitto.Config{
+		About: fmt.Sprintf("Mosquitto for household %s. Written by sealcam household broker.", h.ID()),
+		Port:  8883, CA: h.Authority(), Cert: cert, Key: key, Rules: accessRules(r), Limit: seal.MaxSealed + 1024,
+	})
+	if err != nil {
+		return err
 	}
 	if h.Broker() == "" {
 		if err := h.SetBroker("mqtts://" + net.JoinHostPort(hosts[0], "8883")); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(env.Stdout, "broker  %s\n\nThe user that Mosquitto runs as must be able to read server.key:\n  chown mosquitto %s\n  mosquitto -c %s\n", h.Broker(), in("server.key"), in("mosquitto.conf"))
+	fmt.Fprintf(env.Stdout, "broker  %s\n\nThe user that Mosquitto runs as must be able to read server.key:\n  chown mosquitto %s\n  mosquitto -c %s\n", h.Broker(), filepath.Join(dir, "server.key"), conf)
 	return nil
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 )
 
+// version is set by the linker.
+var version = "unknown"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -25,6 +28,7 @@ func commands() []cli.Command {
 		{Name: "bench", Short: "try the whole path on this machine, from lens to verified picture", Run: runBench},
 		{Name: "household", Short: "make a household, take cameras in, let viewers look", Run: runHousehold},
 		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
+		{Name: "bridge", Short: "show the cameras in Home Assistant", Run: runBridge},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},
 		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},

@@ -128,6 +128,9 @@ func options(c Config) *paho.ClientOptions {
 		SetPingTimeout(max(c.WriteTimeout, 10*time.Second)).
 		SetConnectTimeout(c.ConnectTimeout).
 		SetWriteTimeout(c.WriteTimeout) // here: for handing a message to paho's writer
+	if c.User != "" {
+		opts.SetUsername(c.User).SetPassword(c.Password)
+	}
 	if w := c.Will; w != nil {
 		opts.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
 	}

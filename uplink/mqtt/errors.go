@@ -65,6 +65,8 @@ func (e *Error) Hint() string {
 		return "check this machine's clock"
 	case errors.Is(e.Reason, ErrUnknownCA):
 		return "give this client the authority that signed the broker's certificate, or check that it is the right broker"
+	case errors.Is(e.Err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(e.Err, packets.ErrorRefusedNotAuthorised):
+		return "check the user name and password, and that the broker's rules let this client in; the broker's log says which it is"
 	case errors.Is(e.Reason, ErrRefused):
 		return "the broker must trust the authority that signed this client's certificate, and allow its name; the broker's log says which is missing"
 	case errors.Is(e.Reason, ErrUnavailable):

@@ -37,7 +37,7 @@ const (
 // Config says which broker to talk to, and as whom.
 type Config struct {
 	// URL is mqtts://host[:8883]. mqtt://host[:1883], without TLS, is taken for
-	// loopback addresses only: it is meant for tests.
+	// loopback addresses only: for tests, and for what stays on this machine.
 	URL string
 	// TLS holds the certificate authorities to believe, the client certificate
 	// and the clock. It is cloned; versions below TLS 1.3 are never spoken. An
@@ -46,6 +46,9 @@ type Config struct {
 	// ClientID names the connection at the broker. Two connections with the
 	// same name throw each other out.
 	ClientID string
+	// User and Password are for brokers that ask for them; cameras and viewers
+	// have a certificate instead.
+	User, Password string
 	// Will is published by the broker when the connection ends without Close;
 	// nil for none.
 	Will *Message

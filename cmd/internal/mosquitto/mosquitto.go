@@ -1,9 +1,9 @@
-// Package mosquitto runs the Mosquitto broker that is installed on this
-// machine, with TLS 1.3 and client certificates, for trials of the whole way.
+// Package mosquitto writes what a Mosquitto broker needs to serve a household,
+// and runs the one that is installed on this machine, for trials of the whole
+// way.
 //
-// What this package does not do: it is not how a household runs its broker
-// (sealcam household broker writes that), it restarts nothing, and it knows no
-// topic of sealcam's.
+// What this package does not do: it knows no topic of sealcam's, it restarts
+// nothing, and it runs no broker for a household: the system does.
 package mosquitto
 
 import (
@@ -16,49 +16,83 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Config says how a broker is to run.
 type Config struct {
-	Host  string // address to listen on, which its certificate names
+	About string // what it is for, in one line
+	Host  string // address to listen on, which its certificate names; empty for all
 	Port  int
-	CA    []byte // PEM: of the clients' certificates
-	Cert  []byte // PEM: the broker's own
-	Key   []byte // PEM
-	Rules string // the access rules, as an acl_file has them; empty for no rules
+	CA    []byte            // PEM: of the clients' certificates; nil for a broker without TLS
+	Cert  []byte            // PEM: the broker's own
+	Key   []byte            // PEM
+	Users map[string]string // passwords of clients that have no certificate
+	Rules string            // the access rules, as an acl_file has them; empty for no rules
+	Limit int               // bytes of the largest message; 0 for Mosquitto's own limit
+	Trial bool              // forgets everything, logs to standard error, runs as whoever starts it
 }
 
-const conf = `listener %d %s
-cafile %s
-certfile %s
-keyfile %s
-tls_version tlsv1.3
-require_certificate true
-use_identity_as_username true
-persistence false
-max_queued_messages 10000
-log_dest stderr
-user %s
-`
-
-// Write writes the broker's files into dir, which nobody else should be able to
-// read, and returns the path of its configuration.
-func Write(dir string, c Config) (path string, err error) {
+// text returns the configuration of a broker whose files are in dir.
+func (c Config) text(dir string) string {
 	in := func(name string) string { return filepath.Join(dir, name) }
-	text := fmt.Sprintf(conf, c.Port, c.Host, in("ca.crt"), in("server.crt"), in("server.key"), user())
-	files := map[string][]byte{"ca.crt": c.CA, "server.crt": c.Cert, "server.key": c.Key}
-	if c.Rules != "" {
-		text += "acl_file " + in("acl") + "\n"
-		files["acl"] = []byte(c.Rules)
+	var b strings.Builder
+	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
+	if c.About != "" {
+		line("# %s", c.About)
 	}
-	files["mosquitto.conf"] = []byte(text)
-	for name, data := range files {
-		if err := os.WriteFile(in(name), data, 0o600); err != nil {
+	line("per_listener_settings false")
+	line("%s", strings.TrimSpace(fmt.Sprintf("listener %d %s", c.Port, c.Host)))
+	if c.CA != nil {
+		line("cafile %s\ncertfile %s\nkeyfile %s", in("ca.crt"), in("server.crt"), in("server.key"))
+		line("tls_version tlsv1.3\nrequire_certificate true\nuse_identity_as_username true")
+	}
+	line("allow_anonymous %t", c.CA == nil && c.Users == nil)
+	if c.Users != nil {
+		line("password_file %s", in("passwords"))
+	}
+	if c.Rules != "" {
+		line("acl_file %s", in("acl"))
+	}
+	if c.Limit > 0 {
+		line("message_size_limit %d", c.Limit)
+	}
+	if !c.Trial {
+		line("max_queued_messages 2000")
+		return b.String()
+	}
+	line("max_queued_messages 10000\npersistence false\nlog_dest stderr\nuser %s", user())
+	return b.String()
+}
+
+// Write writes the broker's files into dir and returns the path of its
+// configuration. What is secret in them nobody else can read.
+func Write(dir string, c Config) (path string, err error) {
+	passwords, err := passwordFile(c.Users)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+		mode os.FileMode
+	}{
+		{"server.key", c.Key, 0o600},
+		{"server.crt", c.Cert, 0o644},
+		{"ca.crt", c.CA, 0o644},
+		{"passwords", passwords, 0o600},
+		{"acl", []byte(c.Rules), 0o644},
+		{"mosquitto.conf", []byte(c.text(dir)), 0o644},
+	} {
+		if len(f.data) == 0 {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
 			return "", err
 		}
 	}
-	return in("mosquitto.conf"), nil
+	return filepath.Join(dir, "mosquitto.conf"), nil
 }
 
 // user is whom the broker, started by root, is to remain: else it could not
@@ -97,26 +131,31 @@ func FreePort(host string) (int, error) {
 
 // Broker is a Mosquitto that runs.
 type Broker struct {
-	cmd  *exec.Cmd
-	addr string
-	done chan struct{} // closed when it has ended
+	cmd    *exec.Cmd
+	scheme string
+	addr   string
+	done   chan struct{} // closed when it has ended
 }
 
 // startTime is how long Mosquitto may take until it listens.
 const startTime = 20 * time.Second
 
-// Start writes c into dir and runs Mosquitto until Stop, or until ctx ends. It
-// returns once the broker listens. What the broker says goes to log.
+// Start writes c, as a trial, into dir and runs Mosquitto until Stop, or until
+// ctx ends. c.Host is an address of this machine. It returns once the broker listens. What the broker says goes to log.
 func Start(ctx context.Context, dir string, c Config, log io.Writer) (*Broker, error) {
 	path, err := Path()
 	if err != nil {
 		return nil, err
 	}
+	c.Trial = true
 	file, err := Write(dir, c)
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{cmd: exec.CommandContext(ctx, path, "-c", file), addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), done: make(chan struct{})}
+	b := &Broker{cmd: exec.CommandContext(ctx, path, "-c", file), scheme: "mqtts://", addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), done: make(chan struct{})}
+	if c.CA == nil {
+		b.scheme = "mqtt://"
+	}
 	b.cmd.Stdout, b.cmd.Stderr = log, log
 	if err := b.cmd.Start(); err != nil {
 		return nil, err
@@ -140,7 +179,7 @@ func Start(ctx context.Context, dir string, c Config, log io.Writer) (*Broker, e
 }
 
 // URL returns where clients reach it.
-func (b *Broker) URL() string { return "mqtts://" + b.addr }
+func (b *Broker) URL() string { return b.scheme + b.addr }
 
 // Stop ends the broker and waits until it has ended.
 func (b *Broker) Stop() {
