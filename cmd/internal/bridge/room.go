@@ -79,6 +79,8 @@ func (r *room) take(o viewer.Outcome) {
 		r.verified(o)
 	case viewer.Refused:
 		r.refused(o)
+	case viewer.RosterRefused:
+		r.judge("roster: "+string(o.Refusal.Reason), map[string]any{"check": o.Refusal.Error()}, o.At)
 	}
 }
 
@@ -271,20 +273,11 @@ func (r *room) miss(gaps []seal.Gap) {
 		}
 		n += g.Last - g.First + 1
 		if len(words) < toldGaps {
-			words = append(words, gapWords(g))
+			words = append(words, viewer.Outcome{What: viewer.GapOpened, Gap: g}.GapWords(time.Local))
 		}
 	}
 	r.say(entMissing, fmt.Sprint(n))
 	r.detail(entMissing, map[string]any{"gaps": words})
-}
-
-// gapWords says what is missing, for a person.
-func gapWords(g seal.Gap) string {
-	words := fmt.Sprintf("%d missing", g.Last-g.First+1)
-	if !g.After.IsZero() && !g.Before.IsZero() {
-		words += fmt.Sprintf(" between %s and %s", g.After.Local().Format(time.TimeOnly), g.Before.Local().Format(time.TimeOnly))
-	}
-	return words
 }
 
 // takenAt is when a message was taken by its camera's clock, "" if it has none.
