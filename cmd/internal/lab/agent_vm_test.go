@@ -43,7 +43,7 @@ type screen struct {
 func (h *home) watch(t *testing.T) *screen {
 	t.Helper()
 	album := filepath.Join(t.TempDir(), "album")
-	s := &screen{startService(t, h.tool, "watch", "--household", h.dir, "--broker", h.url(),
+	s := &screen{startService(t, h.tool, "watch", "--household", h.dir, "--viewer", "desk", "--broker", h.url(),
 		"--json", "--save", album, "--live", "--sealed"), album}
 	t.Cleanup(func() {
 		t.Logf("the viewer was shown %v", s.counts(t))
@@ -114,6 +114,7 @@ func (s *screen) picture(t *testing.T, what string, skip, width int) told {
 type rig struct {
 	home   *home
 	screen *screen
+	assist *assistant // nil without a bridge
 	m      *Machine
 	camera string // its id
 	guest  Guest
@@ -206,6 +207,7 @@ func TestAgent(t *testing.T) {
 		r.configure(t, "/dev/video0", 640)
 		r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
 		r.screen = r.home.watch(t)
+		r.assist = r.home.bridge(t)
 
 		t.Run("raw pictures, and a clock of 1970", func(t *testing.T) { testClock(t, r) })
 		t.Run("driver errors are in the sealed status", func(t *testing.T) { testTrouble(t, r) })
@@ -223,10 +225,14 @@ func testClock(t *testing.T, r *rig) {
 		t.Errorf("the first status is told as %+v", s)
 	}
 	r.screen.wait(t, "a live picture", 0, func(x told) bool { return x.What == "refused" && x.Reason == "stale" })
+	r.assist.state(t, r.camera, "online", "ON", 0)
+	r.assist.state(t, r.camera, "verdict", "stale", 0)
+	r.assist.announced(t, r.camera)
 	r.m.must(t, "date", "-u", "-s", "@"+strconv.FormatInt(time.Now().Unix(), 10))
 	if got := r.screen.picture(t, "a picture of vivid", 0, 640); got.Camera != r.camera || got.Stream != "live" || got.Clock == "none" {
 		t.Errorf("the picture is told as %+v", got)
 	}
+	r.assist.picture(t, r.camera, "picture", 640)
 	r.stop(t, p)
 }
 
@@ -270,13 +276,18 @@ func testPowerCut(t *testing.T, r *rig) {
 	r.start(t)
 	r.screen.picture(t, "an MJPEG picture", at, 1280)
 	r.event(t, "a picture of someone who walks by", at)
+	r.assist.state(t, r.camera, "motion", "ON", 0)
+	r.assist.picture(t, r.camera, "event", 1280)
+	heard := r.assist.state(t, r.camera, "online", "ON", 0)
 	r.m.PowerCut()
+	heard = r.assist.state(t, r.camera, "online", "OFF", heard)
 
 	r.m = boot(t, r.guest)
 	at = len(r.screen.shown(t))
 	r.m.play(t, "1280x720", "5", r.paths)
 	p := r.start(t)
 	first := r.event(t, "a picture of an event after the power cut", at)
+	r.assist.state(t, r.camera, "online", "ON", heard)
 	if first.Clock != "none" {
 		t.Errorf("the clock of 1970 is believed: %+v", first)
 	}
@@ -288,7 +299,7 @@ func testPowerCut(t *testing.T, r *rig) {
 	if err != nil || len(sealed) < 2 {
 		t.Fatalf("%d sealed pictures of events stored, %v", len(sealed), err)
 	}
-	r.home.sealcam(t, nil, append([]string{"verify", "--household", r.home.dir, "--camera", "Garden"}, sealed...)...)
+	r.home.sealcam(t, nil, append([]string{"verify", "--household", r.home.dir, "--viewer", "desk", "--camera", "Garden"}, sealed...)...)
 }
 
 // event waits for the verified picture of an event.

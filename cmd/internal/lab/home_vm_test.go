@@ -27,7 +27,7 @@ type home struct {
 	broker *service
 }
 
-// newHome makes a household with one viewer and starts its broker, which
+// newHome makes a household with a screen and a bridge, and starts its broker, which
 // guests reach at Host and programs of the host at 127.0.0.1.
 func newHome(t *testing.T) *home {
 	t.Helper()
@@ -41,6 +41,7 @@ func newHome(t *testing.T) *home {
 	dir := t.TempDir()
 	h := &home{dir: filepath.Join(dir, "household"), tool: tool, port: freePort(t)}
 	h.sealcam(t, nil, "household", "create", h.dir, "--broker", fmt.Sprintf("mqtts://%s:%d", Host, h.port))
+	h.sealcam(t, nil, "household", "add-viewer", h.dir, bridgeName)
 	files := filepath.Join(dir, "mosquitto")
 	h.sealcam(t, nil, "household", "broker", h.dir, files, "--host", Host+",127.0.0.1")
 
