@@ -1,8 +1,11 @@
 package uplink
 
 import (
+	"crypto/x509"
+	"errors"
 	"time"
 
+	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -41,6 +44,11 @@ func (u *Uplink) tlsTime() time.Time {
 	if u.clock() != seal.ClockNone {
 		return u.config.Now()
 	}
+	return u.floor()
+}
+
+// floor is a time that has passed for certain, as far as this camera knows.
+func (u *Uplink) floor() time.Time {
 	floor := time.Unix(u.spool.Clock(), 0)
 	if conf, err := u.config.Camera.TLS(); err == nil && len(conf.Certificates) > 0 && conf.Certificates[0].Leaf != nil {
 		if begins := conf.Certificates[0].Leaf.NotBefore; begins.After(floor) {
@@ -48,6 +56,20 @@ func (u *Uplink) tlsTime() time.Time {
 		}
 	}
 	return floor
+}
+
+// laterTime returns by which time to judge again after err: a camera whose clock
+// was lost, and which was switched off while the broker got a new certificate,
+// finds it to begin after its floor. That the household's authority signed it
+// says that this time has come. A certificate that ended before the floor stays
+// refused, and so does one of the future when the clock is good.
+func (u *Uplink) laterTime(err error) (time.Time, bool) {
+	var invalid x509.CertificateInvalidError
+	if !errors.Is(err, mqtt.ErrNotYetValid) || !errors.As(err, &invalid) || invalid.Cert == nil || u.clock() != seal.ClockNone {
+		return time.Time{}, false
+	}
+	begins := invalid.Cert.NotBefore
+	return begins, begins.After(u.floor())
 }
 
 // meta returns what is said about every message: when, and how sure of it.

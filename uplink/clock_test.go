@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"crypto/x509"
 	"path"
 	"testing"
 	"time"
@@ -76,6 +77,44 @@ func TestClockMends(t *testing.T) {
 		quality = seal.ClockRTC
 		if got := h.up.clock(); got != seal.ClockRTC {
 			t.Errorf("%s, want %s", got, quality)
+		}
+	})
+}
+
+// A camera that lost its clock, and was switched off while its broker got a new
+// certificate, takes the beginning of that certificate for the time; one whose
+// clock is good does not, and nobody takes a time that is over.
+func TestBrokerCertificateOfTheFuture(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		right := h.now()
+		h.open()
+		h.send("one") // the time that is believed
+		h.halt()
+		notYet := func(begins time.Time) error {
+			cert := &x509.Certificate{NotBefore: begins, NotAfter: begins.AddDate(1, 0, 0)}
+			return &mqtt.Error{Reason: mqtt.ErrNotYetValid, Broker: "test:1", Err: x509.CertificateInvalidError{Cert: cert, Reason: x509.Expired}}
+		}
+		var judged []time.Time
+		h.air.check = func(c mqtt.Config) { judged = append(judged, c.TLS.Time()) }
+		attempt := func(now, begins time.Time) []time.Time {
+			judged = nil
+			h.now = func() time.Time { return now }
+			h.air.down = notYet(begins)
+			h.open()
+			_, _ = h.up.dial(t.Context())
+			h.halt()
+			return judged
+		}
+		lost := time.Unix(100, 0)
+		renewed := right.AddDate(0, 3, 0)
+		if got := attempt(lost, renewed); len(got) != 2 || !got[1].Equal(renewed) {
+			t.Errorf("without a clock it is judged at %v", got)
+		}
+		if got := attempt(lost, right.AddDate(0, -3, 0)); len(got) != 1 || got[0].Before(right.Add(-time.Minute)) {
+			t.Errorf("a time that is over: judged at %v", got)
+		}
+		if got := attempt(right.AddDate(0, 0, 1), renewed); len(got) != 1 {
+			t.Errorf("with a clock it is judged at %v", got)
 		}
 	})
 }

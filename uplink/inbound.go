@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,27 +11,57 @@ import (
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// take handles one message of the broker. What is not obeyed is counted.
+// take handles one message of the broker. What is not obeyed is counted by
+// reason.
 func (s *session) take(m mqtt.Message) {
 	var err error
+	kind := "command"
 	switch {
 	case strings.HasSuffix(m.Topic, "/roster"):
-		err = s.takeRoster(m.Payload)
+		kind, err = "roster", s.takeRoster(m.Payload)
 	case strings.HasSuffix(m.Topic, "/cmd"):
 		err = s.takeCommand(m)
 	}
 	if err == nil {
 		return
 	}
+	kind += " " + why(err, m.Retained && kind == "command")
 	s.mu.Lock()
 	s.counters.Refused++
-	first := s.counters.Refused&(s.counters.Refused-1) == 0 // a flood is told at 1, 2, 4, 8 ...
-	count := s.counters.Refused
+	if s.counters.Refusals == nil {
+		s.counters.Refusals = map[string]uint64{}
+	}
+	s.counters.Refusals[kind]++
+	count := s.counters.Refusals[kind]
 	s.mu.Unlock()
-	if first {
-		s.log.Warn("not obeyed", "topic", m.Topic, "err", err, "count", count)
+	if count&(count-1) == 0 { // a flood is told at 1, 2, 4, 8 ...
+		s.log.Warn("not obeyed", "topic", m.Topic, "reason", kind, "err", err, "count", count)
 	}
 }
+
+// why names the reason of an error in a word or two, out of a small set: the
+// seal's reasons, and those of this package.
+func why(err error, retained bool) string {
+	reason := seal.ReasonOf(err)
+	switch {
+	case reason == seal.Replayed && retained:
+		return "retained"
+	case reason != "":
+		return string(reason)
+	case errors.Is(err, errBusy):
+		return "too many"
+	case errors.Is(err, errVerb):
+		return "unknown"
+	case errors.Is(err, ErrRevoked):
+		return "without this camera"
+	}
+	return "not stored"
+}
+
+var (
+	errBusy = errors.New("too many requests wait already")
+	errVerb = errors.New("unknown verb")
+)
 
 // takeRoster accepts a newer roster of the household: from the next message on,
 // its viewers can open what is sealed, and nobody else can.
@@ -81,15 +112,22 @@ func (s *session) takeCommand(m mqtt.Message) error {
 		case s.requests <- Request{Nonce: c.Nonce}:
 			return nil
 		default:
-			return errors.New("too many requests wait already")
+			return errBusy
 		}
 	case seal.VerbReceipt:
 		s.receipt(c)
 		return nil
 	case seal.VerbResend:
 		return s.confess(s.spool.Resend(spool.Range{First: c.From, Last: c.To}))
+	case seal.VerbReset:
+		if !c.Owner {
+			return &seal.Refusal{Reason: seal.Revoked, Camera: s.id, Detail: "reset by viewer " + c.Name + ", who is no owner"}
+		}
+		s.log.Warn("reset by an owner", "issuer", c.Issuer)
+		s.leaving = true
+		return nil
 	}
-	return errors.New("unknown verb " + c.Verb)
+	return fmt.Errorf("%w %s", errVerb, c.Verb)
 }
 
 // receipt marks as delivered what a viewer has: From..To without Gaps. The gaps

@@ -2,12 +2,16 @@ package uplink
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"maps"
 	"path"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -61,8 +65,9 @@ func TestCommandsThatAreNotObeyed(t *testing.T) {
 		}
 		h.tell("cmd", good, false)
 		h.tell("cmd", good, false) // replayed
-		if st := h.up.Stats(); len(h.up.Requests()) != 1 || st.Refused != 6 {
-			t.Errorf("%d requests, %d refused", len(h.up.Requests()), st.Refused)
+		want := map[string]uint64{"command retained": 1, "command revoked": 1, "command malformed": 3, "command replayed": 1}
+		if st := h.up.Stats(); len(h.up.Requests()) != 1 || st.Refused != 6 || !maps.Equal(st.Refusals, want) {
+			t.Errorf("%d requests, %d refused: %v", len(h.up.Requests()), st.Refused, st.Refusals)
 		}
 		h.halt()
 		h.open()
@@ -116,5 +121,106 @@ func TestRosterUpdate(t *testing.T) {
 		h.halt()
 		h.open() // still no reason not to start: a newer roster may name it again
 		h.run()
+	})
+}
+
+// sign signs a command for the camera with an owner's key.
+func (h *home) sign(verb string) []byte {
+	h.t.Helper()
+	return must(seal.SignCommand(h.house.Owner(), seal.Command{Camera: h.camera.ID(), Counter: uint64(h.now().UnixMilli()), Verb: verb,
+		Issued: h.now(), Expires: h.now().Add(seal.CommandLife)}))
+}
+
+// Rosters that are not the household's next one are refused, each with its own
+// reason, counted, and told to the household in the sealed status.
+func TestRostersThatAreRefused(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		_, old, err := h.house.Roster()
+		h.do(err)
+		must(h.house.AddViewer("tablet"))
+		_, newest, err := h.house.Roster()
+		h.do(err)
+		other := must(identity.CreateHousehold(path.Join(h.dir, "other"), "", h.now))
+		_, theirs, err := other.Roster()
+		h.do(err)
+		forged := bytes.Clone(newest)
+		forged[len(forged)-1] ^= 1
+		// The owner's own signature on ten thousand viewers, which SignRoster would not
+		// make: what counts is that nothing is allocated for it.
+		crowd := append(bytes.Clone(newest), make([]byte, 10_000*1300)...)
+
+		h.open()
+		h.run()
+		h.tell("roster", newest, true)
+		h.tell("roster", newest, true) // again: no news, and no fault
+		for _, b := range [][]byte{old, theirs, forged, crowd, nil} {
+			h.tell("roster", b, true)
+		}
+		want := map[string]uint64{"roster replayed": 1, "roster not for you": 1, "roster broken seal": 1, "roster malformed": 2}
+		if st := h.up.Stats(); !maps.Equal(st.Refusals, want) || st.Refused != 5 {
+			t.Errorf("refused %d: %v", st.Refused, st.Refusals)
+		}
+		if v := h.camera.Roster().Version; v != 4 {
+			t.Errorf("roster %d in force", v)
+		}
+		h.arrived()
+		h.do(h.up.Status(Status{State: "running"}))
+		var s Status
+		if told := h.shown("status"); len(told) != 1 || json.Unmarshal([]byte(told[0]), &s) != nil || !maps.Equal(s.Uplink.Refusals, want) {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
+// An owner resets a camera, a viewer does not. Its last word stands where its
+// status stood.
+func TestReset(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.open()
+		ended := make(chan error, 1)
+		go func() { ended <- h.up.Run(t.Context()) }()
+		synctest.Wait()
+		byViewer := must(seal.SignCommand(h.viewer.Key().Signer(), seal.Command{Camera: h.camera.ID(), Counter: 1, Verb: seal.VerbReset,
+			Issued: h.now(), Expires: h.now().Add(time.Minute)}))
+		h.tell("cmd", byViewer, false)
+		order := h.sign(seal.VerbReset)
+		h.tell("cmd", order, true) // kept by a broker
+		if len(ended) != 0 {
+			t.Fatal("reset by a viewer, or by a broker's memory")
+		}
+		if st := h.up.Stats(); st.Refusals["command revoked"] != 1 || st.Refusals["command retained"] != 1 {
+			t.Errorf("%v", st.Refusals)
+		}
+		h.arrived()
+		h.tell("cmd", order, false)
+		if err := <-ended; !errors.Is(err, ErrReset) {
+			t.Fatalf("Run ended with %v", err)
+		}
+		last := h.air.last().sent
+		m := last[len(last)-1]
+		v, err := h.opener.Open(h.camera.ID(), m.Payload)
+		h.do(err)
+		var s Status
+		if h.do(json.Unmarshal([]byte(said(v)), &s)); s.State != "reset" || path.Base(m.Topic) != "status" || !m.Retained {
+			t.Errorf("its last word on %s: %s", m.Topic, said(v))
+		}
+	})
+}
+
+// A camera that is cut off in the moment of its reset is reset all the same.
+func TestResetWithoutAFarewell(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.open()
+		ended := make(chan error, 1)
+		go func() { ended <- h.up.Run(t.Context()) }()
+		synctest.Wait()
+		h.air.mu.Lock()
+		h.air.deaf = true
+		h.air.mu.Unlock()
+		h.tell("cmd", h.sign(seal.VerbReset), false)
+		h.pass(farewellTime)
+		if err := <-ended; !errors.Is(err, ErrReset) {
+			t.Errorf("Run ended with %v", err)
+		}
 	})
 }

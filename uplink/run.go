@@ -22,7 +22,8 @@ const (
 )
 
 // Run connects, publishes what waits, and obeys commands until ctx ends. It
-// returns nil then, and no network trouble ends it.
+// returns nil then, and no network trouble ends it. It is ErrReset when an owner
+// has reset the camera.
 func (u *Uplink) Run(ctx context.Context) error {
 	pause, told := firstPause, ""
 	for ctx.Err() == nil {
@@ -30,6 +31,9 @@ func (u *Uplink) Run(ctx context.Context) error {
 		err := u.session(ctx)
 		u.spool.Return()
 		u.disconnected(err)
+		if errors.Is(err, ErrReset) {
+			return ErrReset
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -121,20 +125,26 @@ func (u *Uplink) dial(ctx context.Context) (Conn, error) {
 		return nil, err
 	}
 	conf.Time = u.tlsTime
-	will, err := u.will()
+	will, err := u.lastWord("offline") // the broker publishes it when the connection ends without a goodbye
 	if err != nil {
 		return nil, err
 	}
-	return u.config.Dial(ctx, mqtt.Config{
+	c := mqtt.Config{
 		URL: u.config.Broker, TLS: conf, ClientID: string(u.id), Will: will, Log: u.log,
 		MaxIncoming: seal.MaxRoster + 1024,
-	})
+	}
+	conn, err := u.config.Dial(ctx, c)
+	if later, ok := u.laterTime(err); ok {
+		conf.Time = func() time.Time { return later }
+		return u.config.Dial(ctx, c)
+	}
+	return conn, err
 }
 
-// will returns what the broker publishes when this connection ends without a
-// goodbye; nil while the camera seals nothing.
-func (u *Uplink) will() (*mqtt.Message, error) {
-	text, err := json.Marshal(Status{State: "offline", Firmware: u.config.Firmware})
+// lastWord returns a status that stands for the camera when it says nothing
+// more; nil while the camera seals nothing.
+func (u *Uplink) lastWord(state string) (*mqtt.Message, error) {
+	text, err := json.Marshal(Status{State: state, Firmware: u.config.Firmware})
 	if err != nil {
 		return nil, err
 	}

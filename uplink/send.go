@@ -13,7 +13,7 @@ import (
 // Status is what a camera says about itself, sealed like a picture. It travels
 // as JSON; a viewer ignores what it does not know.
 type Status struct {
-	State    string         `json:"state"` // "running", "trouble"; "offline" in the will
+	State    string         `json:"state"` // "running", "trouble"; "offline" in the will, "reset" in the last word
 	Light    string         `json:"light,omitempty"`
 	Troubles []string       `json:"troubles,omitempty"` // in words, for a person
 	Capture  map[string]any `json:"capture,omitempty"`  // format and counters
@@ -24,11 +24,13 @@ type Status struct {
 
 // UplinkStatus is the part of a Status that the uplink fills in.
 type UplinkStatus struct {
-	Waiting   int    `json:"waiting"`
-	Dropped   uint64 `json:"dropped"`
-	Refused   uint64 `json:"refused"` // commands and rosters that were not obeyed
-	Connects  uint64 `json:"connects"`
-	SpoolUsed int64  `json:"spool_bytes"`
+	Waiting int    `json:"waiting"`
+	Dropped uint64 `json:"dropped"`
+	Refused uint64 `json:"refused"` // commands and rosters that were not obeyed
+	// Refusals is Refused by kind and reason, as in Stats.
+	Refusals  map[string]uint64 `json:"refusals,omitempty"`
+	Connects  uint64            `json:"connects"`
+	SpoolUsed int64             `json:"spool_bytes"`
 }
 
 const statusMedia = "application/json"
@@ -87,7 +89,7 @@ func (u *Uplink) Status(s Status) error {
 
 func (u *Uplink) sendStatus(s Status) error {
 	st := u.Stats()
-	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Connects: st.Connects, SpoolUsed: st.Bytes}
+	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: st.Refusals, Connects: st.Connects, SpoolUsed: st.Bytes}
 	s.Firmware = u.config.Firmware
 	text, err := json.Marshal(s)
 	if err != nil {

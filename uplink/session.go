@@ -21,6 +21,9 @@ const (
 	ackTime = 5 * time.Minute
 	// tidyPause is between two rounds of bringing names in the spool up to date.
 	tidyPause = 20 * time.Millisecond
+	// farewellTime is how long a camera that is reset waits for its last word to
+	// arrive.
+	farewellTime = 5 * time.Second
 	// confessPause is between two confessions of one connection.
 	confessPause = time.Minute
 )
@@ -43,6 +46,7 @@ type session struct {
 	bytes     int      // of flying
 	lives     int      // live pictures in flying
 	unread    bool     // a stored message could not be read, and it was said
+	leaving   bool     // an owner has reset this camera
 	confessed time.Duration
 }
 
@@ -125,7 +129,9 @@ func (s *session) loop(ctx context.Context) error {
 		case <-s.conn.Done():
 			return s.conn.Err()
 		case m := <-s.conn.Messages():
-			s.take(m)
+			if s.take(m); s.leaving {
+				return s.farewell(ctx)
+			}
 		case <-first:
 			if err := s.acknowledged(); err != nil {
 				return s.ending(ctx, err)
@@ -140,6 +146,24 @@ func (s *session) loop(ctx context.Context) error {
 		case <-more:
 		}
 	}
+}
+
+// farewell says that this camera is reset, in a message that stands where its
+// status stood, and waits a little for the broker to have it. It returns
+// ErrReset, whatever became of that.
+func (s *session) farewell(ctx context.Context) error {
+	m, err := s.lastWord("reset")
+	if err != nil || m == nil {
+		return ErrReset
+	}
+	token := s.conn.Publish(ctx, *m)
+	select {
+	case <-token.Done():
+	case <-s.conn.Done():
+	case <-ctx.Done():
+	case <-time.After(farewellTime):
+	}
+	return ErrReset
 }
 
 // ending returns why the connection ends on which a message failed with err. The

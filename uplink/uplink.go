@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
 	"path/filepath"
 	"sync"
@@ -74,6 +75,10 @@ type Request struct {
 // ErrRevoked says that the household's roster no longer names this camera: it
 // seals nothing more.
 var ErrRevoked = errors.New("the household has removed this camera")
+
+// ErrReset says that an owner has told this camera to destroy its key and all
+// that it stores: that is for Run's caller to do, once it has closed the Uplink.
+var ErrReset = errors.New("an owner of the household has reset this camera")
 
 // Uplink is open. Send, Live, Status, Requests and Stats are safe for
 // concurrent use, beside one Run.
@@ -225,13 +230,16 @@ func (u *Uplink) Requests() <-chan Request { return u.requests }
 
 // Stats is what an Uplink has done since Open, and how it is now.
 type Stats struct {
-	Connected    bool
-	LastError    string // why there is no connection, or why nothing is stored; "" when all is well
-	Connects     uint64 // connections made
-	Sealed       uint64 // messages, all kinds
-	SealedBytes  uint64
-	Published    uint64 // acknowledged by a broker
-	Refused      uint64 // commands and rosters that were not obeyed
+	Connected   bool
+	LastError   string // why there is no connection, or why nothing is stored; "" when all is well
+	Connects    uint64 // connections made
+	Sealed      uint64 // messages, all kinds
+	SealedBytes uint64
+	Published   uint64 // acknowledged by a broker
+	Refused     uint64 // commands and rosters that were not obeyed
+	// Refusals is Refused by kind and reason: "roster replayed", "command
+	// revoked", "command retained" (one that a broker had kept) and so on.
+	Refusals     map[string]uint64
 	Head         uint64 // number of the newest durable message
 	Waiting      int    // durable messages that no broker has
 	Acknowledged int    // durable messages that a broker has, and no viewer has receipted
@@ -248,6 +256,7 @@ func (u *Uplink) Stats() Stats {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	c := u.counters
+	c.Refusals = maps.Clone(c.Refusals)
 	c.Head, c.Bytes, c.Dropped, c.Unconfessed = s.Head, s.Bytes, s.Evicted, s.Unconfessed
 	c.Waiting, c.Acknowledged, c.Delivered = s.Waiting, s.Acknowledged, s.Delivered
 	if c.LastError == "" && s.Err != nil {

@@ -3,8 +3,6 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -45,30 +43,14 @@ type Token interface {
 }
 
 // Dial connects to the broker of c. ctx bounds the dialling only; its end
-// gives ctx's error, any other failure an *Error.
+// gives ctx's error, any other failure an *Error. Certificates are judged by the
+// clock of c.TLS and by nothing else: whose clock was lost says so there.
 func Dial(ctx context.Context, c Config) (*Conn, error) {
 	c = c.withDefaults()
 	t, err := c.target()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dial(ctx, c, t)
-	var invalid x509.CertificateInvalidError
-	if errors.Is(err, ErrNotYetValid) && errors.As(err, &invalid) {
-		// Boards without a battery wake up in 1970. The authority's signature on
-		// the certificate says that this time has come, so it is taken for the
-		// time of the check, which then has to hold in every other respect.
-		from := invalid.Cert.NotBefore
-		t.tls.Time = func() time.Time { return from }
-		conn, err = dial(ctx, c, t)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
-}
-
-func dial(ctx context.Context, c Config, t target) (*Conn, error) {
 	conn := &Conn{
 		broker:   t.addr,
 		slot:     make(chan struct{}, 1),

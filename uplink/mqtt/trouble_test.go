@@ -93,6 +93,7 @@ func TestCertificates(t *testing.T) {
 	ours, theirs := newAuthority(t), newAuthority(t)
 	ok := ours.now("127.0.0.1")
 	past := ours.leaf("127.0.0.1", time.Now().Add(-50*time.Minute), time.Now().Add(-time.Minute))
+	future := ours.leaf("127.0.0.1", time.Now().Add(10*time.Minute), time.Now().Add(50*time.Minute))
 	atBoot := func() time.Time { return time.Unix(0, 0) }
 	for name, tc := range map[string]struct {
 		server tls.Certificate
@@ -102,11 +103,11 @@ func TestCertificates(t *testing.T) {
 		want   error
 	}{
 		"all well":       {server: ok, client: ours.now("cam")},
-		"clock at 1970":  {server: ok, client: ours.now("cam"), clock: atBoot},
+		"clock at 1970":  {server: ok, client: ours.now("cam"), clock: atBoot, want: ErrNotYetValid},
+		"of the future":  {server: future, client: ours.now("cam"), want: ErrNotYetValid},
 		"wrong name":     {server: ours.now("elsewhere.example"), client: ours.now("cam"), want: ErrWrongName},
 		"expired":        {server: past, client: ours.now("cam"), want: ErrExpired},
 		"unknown CA":     {server: theirs.now("127.0.0.1"), client: ours.now("cam"), want: ErrUnknownCA},
-		"1970, other CA": {server: theirs.now("127.0.0.1"), client: ours.now("cam"), clock: atBoot, want: ErrUnknownCA},
 		"client unknown": {server: ok, client: theirs.now("cam"), want: ErrRefused},
 		"no client cert": {server: ok, want: ErrRefused},
 		"old client":     {server: ok, client: ours.leaf("cam", past.Leaf.NotBefore, past.Leaf.NotAfter), want: ErrRefused},

@@ -16,6 +16,7 @@ const (
 	VerbSnapshot = "snapshot" // seal a live snapshot now, with Nonce as its echo
 	VerbReceipt  = "receipt"  // From..To without Gaps has arrived
 	VerbResend   = "resend"   // send From..To again as far as it is still there
+	VerbReset    = "reset"    // destroy the key and all that is stored; of an owner only
 )
 
 // CommandLife is how long the commands of an Opener are valid for a camera that
