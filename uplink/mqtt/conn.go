@@ -128,7 +128,7 @@ func (c *Conn) open(ctx context.Context, conf Config, t target) (*wire, error) {
 		return nil, err
 	}
 	c.raw = raw
-	w := &wire{Conn: raw, max: conf.MaxIncoming, timeout: conf.WriteTimeout, slot: c.slot}
+	w := &wire{Conn: raw, timeout: conf.WriteTimeout, slot: c.slot}
 	if t.tls != nil {
 		conn := tls.Client(raw, t.tls)
 		if err := conn.HandshakeContext(ctx); err != nil {
@@ -137,6 +137,7 @@ func (c *Conn) open(ctx context.Context, conf Config, t target) (*wire, error) {
 		}
 		w.Conn = conn
 	}
+	w.read = reader{src: w.Conn, max: conf.MaxIncoming}
 	return w, nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -183,25 +185,75 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-func FuzzParser(f *testing.F) {
+// pieces hands out a stream in reads of at most n bytes.
+type pieces struct {
+	rest []byte
+	n    int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, p.rest[:min(p.n, len(p.rest))])
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// FuzzReader: what paho is given does not depend on how the stream is cut, and
+// is a row of packets, none larger than was allowed.
+func FuzzReader(f *testing.F) {
 	f.Add([]byte{connackType << 4, 2, 0, 0, pingrespType << 4, 0, publishType << 4, 5, 0, 1, 'a', 'h', 'i'}, 3)
 	f.Add([]byte{publishType << 4, 0xff, 0xff, 0xff, 0x7f}, 1)
+	f.Add(append([]byte{publishType<<4 | 3, 0x80, 2, 0, 1, 't', 0, 7}, make([]byte, 251)...), 100)
 	f.Fuzz(func(t *testing.T, stream []byte, cut int) {
-		// However the stream is cut into reads, the verdict is the same.
-		var whole, parts parser
-		want := whole.feed(stream, 1<<10)
-		var got error
-		cut = min(max(cut, 1), max(len(stream), 1))
-		for rest := stream; len(rest) > 0 && got == nil; rest = rest[min(cut, len(rest)):] {
-			got = parts.feed(rest[:min(cut, len(rest))], 1<<10)
+		const most = 100
+		read := func(n int) ([]byte, error) { return io.ReadAll(&reader{src: &pieces{stream, n}, max: most}) }
+		whole, want := read(max(len(stream), 1))
+		parts, got := read(min(max(cut, 1), max(len(stream), 1)))
+		if !bytes.Equal(whole, parts) || (want == nil) != (got == nil) {
+			t.Fatalf("whole: %x, %v; in parts: %x, %v", whole, want, parts, got)
 		}
-		if (want == nil) != (got == nil) {
-			t.Fatalf("whole: %v, in parts: %v", want, got)
-		}
-		if got == nil && parts.left > 1<<10 {
-			t.Fatalf("%d bytes announced and accepted", parts.left)
+		for rest := whole; len(rest) > 0; {
+			n, size := binary.Uvarint(rest[1:min(5, len(rest))])
+			if size <= 0 || n > most {
+				t.Fatalf("paho is given a packet of %d bytes: %x", n, rest)
+			}
+			rest = rest[min(len(rest), 1+size+int(n)):]
 		}
 	})
+}
+
+// A message that is too large loses its payload, and nothing else is lost: the
+// connection stays, the broker has its acknowledgement, what follows arrives.
+func TestTooLargeAMessage(t *testing.T) {
+	acked := make(chan struct{})
+	addr := fakeBroker(t, nil, func(c net.Conn) {
+		r := greet(c, 0)
+		big := appendLength([]byte{publishType<<4 | 3}, 2+5+2+20_000_000) // QoS 1, retained
+		big = append(big, 0, 5, 'a', '/', 'b', 'i', 'g', 0, 9)
+		_, _ = c.Write(append(big, make([]byte, 20_000_000)...))
+		_, _ = c.Write([]byte{publishType << 4, 5, 0, 1, 't', 'h', 'i'})
+		for {
+			p, err := readPacket(r)
+			if err != nil {
+				return
+			}
+			if p.kind>>4 == pubackType && p.body[1] == 9 {
+				close(acked)
+			}
+		}
+	})
+	c := plain(addr)
+	c.MaxIncoming = 1 << 10
+	conn := dialled(t, c)
+	if m := wait(t, conn.Messages(), "the large one"); m.Topic != "a/big" || len(m.Payload) != 0 || !m.Retained {
+		t.Errorf("%s with %d bytes", m.Topic, len(m.Payload))
+	}
+	if m := wait(t, conn.Messages(), "the small one"); m.Topic != "t" || string(m.Payload) != "hi" {
+		t.Errorf("%+v", m)
+	}
+	wait(t, acked, "the acknowledgement")
 }
 
 // However a connection ends, nothing of it stays behind.

@@ -4,7 +4,7 @@
 // it that holds its promises: one client per connection, clean session, QoS 1,
 // MQTT 3.1.1, no reconnecting and nothing stored.
 //
-// Everything that a broker sends is bounded before paho sees it (see wire.go):
+// Everything that a broker sends is bounded before paho sees it (see reader.go):
 // a five byte header from a hostile broker would otherwise make paho allocate
 // 255 MiB, and a SUBACK with one byte too many would end the process.
 //
@@ -56,7 +56,7 @@ type Config struct {
 	KeepAlive      time.Duration // longest silence before a ping; 0: DefaultKeepAlive
 	ConnectTimeout time.Duration // for address, TCP, TLS and MQTT together; 0: DefaultConnectTimeout
 	WriteTimeout   time.Duration // longest time in which not even 16 KiB could be handed to the network; 0: DefaultWriteTimeout
-	MaxIncoming    int           // bytes of the largest message taken from the broker; 0: DefaultMaxIncoming
+	MaxIncoming    int           // bytes of the largest message taken from the broker, a larger one loses its payload; 0: DefaultMaxIncoming
 	Queue          int           // messages received and not yet read; more are dropped and counted; 0: DefaultQueue
 
 	Log *slog.Logger // nil: nothing is logged
