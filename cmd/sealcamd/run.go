@@ -162,12 +162,15 @@ func claim(env *cli.Env, s agent.Settings, file string) error {
 }
 
 func reset(env *cli.Env, s agent.Settings) error {
-	c, err := openIdentity(s)
-	if err != nil {
-		return err
+	id := "of an unknown id" // a damaged identity is no reason to keep it
+	if c, err := openIdentity(s); err == nil {
+		id = string(c.ID())
 	}
-	id := c.ID()
-	if err := errors.Join(c.Reset(), os.RemoveAll(filepath.Join(s.State, agent.SpoolDir))); err != nil {
+	err := agent.Reset(s)
+	if errors.Is(err, agent.ErrRunning) {
+		return cli.Hint(err, "stop it first, or hold its reset button: a camera that runs would go on with the old key")
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "camera %s is gone; the next start makes a new one\n", id)

@@ -302,11 +302,27 @@ func (c *Camera) claim(p Pairing) error {
 	return nil
 }
 
-// Reset destroys keys and household. The Camera must not be used any more;
-// OpenCamera then makes a new one, with another id. Flash may keep the bytes
-// of deleted files until it needs the space.
+// Reset destroys keys and household, as ResetCamera does. The Camera must not be
+// used any more; OpenCamera then makes a new one, with another id.
 func (c *Camera) Reset() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return remove(c.dir, cameraFiles()...)
+	return ResetCamera(c.dir)
+}
+
+// ResetCamera destroys the camera's identity in dir, also a damaged one; that
+// there is none is fine. Secrets are overwritten before they are deleted, keys
+// first. Flash and journalling file systems may keep an older copy of the bytes
+// until they need the space.
+func ResetCamera(dir string) error {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	names := cameraFiles()
+	for _, name := range names {
+		if err := overwrite(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return remove(dir, names...)
 }

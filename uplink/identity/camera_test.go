@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -280,5 +281,34 @@ func TestResetCutOff(t *testing.T) {
 	again := openCamera(t, dir)
 	if again.Claimed() || again.ID() == c.ID() {
 		t.Errorf("claimed %v, id %s (was %s)", again.Claimed(), again.ID(), c.ID())
+	}
+}
+
+// A reset overwrites what it deletes, also of a camera that is damaged.
+func TestResetOfADamagedCamera(t *testing.T) {
+	c, dir := newCamera(t)
+	key := filepath.Join(dir, "camera.key")
+	secret, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(t.TempDir(), "kept") // the same bytes on the disk, by another name
+	if err := os.Link(key, kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pairing.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := identity.ResetCamera(dir); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadFile(kept); err != nil || len(left) != len(secret) || strings.Trim(string(left), "\x00") != "" {
+		t.Errorf("the key was not overwritten: %q, %v", left, err)
+	}
+	if again := openCamera(t, dir); again.ID() == c.ID() {
+		t.Error("the same camera")
+	}
+	if err := identity.ResetCamera(filepath.Join(dir, "none")); err != nil {
+		t.Errorf("of none: %v", err)
 	}
 }

@@ -149,6 +149,32 @@ func remove(dir string, names ...string) error {
 	return syncDir(dir)
 }
 
+// overwrite replaces the content of a file in its place, durably, by zeros. What
+// is absent, or is no file, is left alone.
+func overwrite(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !st.Mode().IsRegular() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(f, zeros{}, st.Size())
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// zeros reads as zeros without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
 // shellQuoted writes a path so that a shell takes it as one word.
 func shellQuoted(path string) string {
 	plain := true

@@ -23,3 +23,12 @@ func clock(id int32) time.Duration {
 
 // Monotonic returns CLOCK_MONOTONIC, by which V4L2 drivers stamp their frames.
 func Monotonic() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
+
+// kernelSynced says whether something (chrony, ntpd, systemd-timesyncd) keeps
+// the wall clock set and tells the kernel so, as adjtimex(2) has it. known is
+// false where the kernel does not say.
+func kernelSynced() (synced, known bool) {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t) // modes 0: it only asks
+	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0, err == nil
+}

@@ -111,6 +111,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.up.Run(running) }) // spool > broker; roster and commands back
 	g.Go(func() error { return a.status(running) }) // a sealed word on how the camera is
 	err := g.Wait()
+	if errors.Is(err, ErrReset) {
+		return err
+	}
 	if errors.Is(err, errEnded) || ctx.Err() != nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,14 +23,31 @@ const (
 // claimLook is how often an unclaimed camera looks whether it has been claimed.
 const claimLook = 2 * time.Second
 
-// Serve runs the camera that s describes until ctx ends: it opens the identity,
-// waits for the camera to be claimed, and opens and joins the parts.
+// Serve runs the camera that s describes until ctx ends, and after a reset the
+// new one that it has become.
 func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
 	unlock, err := lockState(s.State)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if err := finishReset(s.State, log); err != nil {
+		return err
+	}
+	for {
+		if err := serve(ctx, s, firmware, log); !errors.Is(err, ErrReset) {
+			return err
+		}
+		if err := destroy(s.State); err != nil {
+			return err
+		}
+		log.Warn("reset: this is a new camera now, and nobody's")
+	}
+}
+
+// serve runs one camera: it opens the identity, waits for the camera to be
+// claimed, and opens and joins the parts.
+func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
 	camera, err := claimed(ctx, s, log)
 	if err != nil || camera == nil {
 		return err
@@ -93,7 +111,8 @@ func OpenUplink(s Settings, camera *identity.Camera, firmware string, log *slog.
 	}
 	up, err := uplink.Open(uplink.Config{
 		Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
-		LiveFor: liveFor(s.Live.Every.Duration), Firmware: firmware, Now: time.Now, Mono: Monotonic, Log: log,
+		LiveFor: liveFor(s.Live.Every.Duration), Firmware: firmware, Now: time.Now, Mono: Monotonic,
+		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("uplink: %w", err)

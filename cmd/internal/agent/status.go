@@ -21,9 +21,13 @@ func (a *Agent) status(ctx context.Context) error {
 	defer tick.Stop()
 	var said uplink.Status
 	var at time.Duration
+	refusals := 0
 	for {
 		now := a.statusNow(began)
-		if at == 0 || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light || !slices.Equal(now.Troubles, said.Troubles) {
+		// A first refusal of its kind is news; there are few kinds, so that a flood
+		// makes no flood of messages.
+		kinds := len(a.up.Stats().Refusals)
+		if at == 0 || kinds != refusals || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light || !slices.Equal(now.Troubles, said.Troubles) {
 			if err := a.up.Status(now); err != nil {
 				if !errors.Is(err, uplink.ErrRevoked) {
 					a.log.Warn("status not sealed", "err", err)
@@ -31,7 +35,7 @@ func (a *Agent) status(ctx context.Context) error {
 			} else {
 				said = now
 			}
-			at = a.mono()
+			at, refusals = a.mono(), kinds
 		}
 		select {
 		case <-ctx.Done():

@@ -38,6 +38,7 @@ type house struct {
 	t      *testing.T
 	dir    string
 	screen *identity.Viewer
+	trust  [][]byte // PEM: authorities of brokers, beside its own
 }
 
 func newHouse(t *testing.T) *house {
@@ -100,6 +101,10 @@ func (h *house) start(c *identity.Camera, url string, log slog.Handler) *process
 	up, err := uplink.Open(uplink.Config{
 		Dir: filepath.Join(h.dir, "spool-"+string(c.ID()[:8])), Camera: c, Broker: url, Budget: 1 << 28,
 		Firmware: "test", Now: time.Now, Mono: sinceStart(), Log: slog.New(log),
+		Dial: func(ctx context.Context, c mqtt.Config) (uplink.Conn, error) {
+			c.TLS = h.believing(c.TLS)
+			return mqtt.Dial(ctx, c)
+		},
 	})
 	check(h.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -163,7 +168,7 @@ func (h *house) watch(url string) *screen {
 	h.t.Helper()
 	s := &screen{t: h.t, shown: map[string]int{}, change: make(chan struct{}, 1)}
 	log := slog.New(h.heard(slog.LevelDebug))
-	from, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: url, TLS: h.screen.TLS()}, Log: log})
+	from, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: url, TLS: h.believing(h.screen.TLS())}, Log: log})
 	check(h.t, err)
 	s.viewer, err = viewer.New(viewer.Config{Identity: h.screen, Feed: from, Now: time.Now, Log: log})
 	check(h.t, err)

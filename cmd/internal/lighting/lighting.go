@@ -121,14 +121,17 @@ func (l *Lighting) join(c Config) error {
 	return err
 }
 
-// TraceName is the name of the newest trace in Config.Dir. The one before it
-// has a 1 before the dot.
-const TraceName = "daynight.jsonl"
+// TraceName is the name of the newest trace in Config.Dir; OldTraceName is that
+// of the one before it.
+const (
+	TraceName    = "daynight.jsonl"
+	OldTraceName = "daynight.1.jsonl"
+)
 
 // nextTrace makes room for a new trace and keeps the one before.
 func nextTrace(dir string) (io.WriteCloser, error) {
 	file := filepath.Join(dir, TraceName)
-	if err := os.Rename(file, filepath.Join(dir, "daynight.1.jsonl")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Rename(file, filepath.Join(dir, OldTraceName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -133,10 +133,18 @@ func (v *Viewer) again(it feed.Item, o Outcome) []Outcome {
 	return []Outcome{o}
 }
 
-// openHello tells of a camera that nobody has claimed yet.
+// openHello tells of a camera that nobody has claimed yet, and takes note of the
+// roster that one of ours has when it connects.
 func (v *Viewer) openHello(it feed.Item, o Outcome) []Outcome {
 	h, err := seal.OpenHello(it.Sealed)
-	if err != nil || h.Camera != it.Camera || h.Household != "" {
+	if err != nil || h.Camera != it.Camera {
+		return nil // a stranger's, on a topic that proves nothing
+	}
+	r := v.opener.Roster()
+	if _, ours := r.Camera(h.Camera); ours && h.Household == r.Household && h.Roster < r.Version {
+		v.care(h.Camera).behind = true
+	}
+	if h.Household != "" {
 		return nil // hellos of claimed cameras are for brokers' logs
 	}
 	o.What, o.Hello = Hello, h

@@ -11,6 +11,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // rosters returns how often the present roster was sent to each camera.
@@ -116,5 +117,39 @@ func TestNewRosterArrives(t *testing.T) {
 		if again, err := identity.OpenViewer(away, ""); err != nil || again.Roster().Version != 5 {
 			t.Errorf("after a restart: roster %d, %v", again.Roster().Version, err)
 		}
+	})
+}
+
+// A camera that comes back says which roster it has, and gets the one that it
+// has missed, before it seals anything.
+func TestHelloOfACameraThatWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		_, old, _ := h.owner.Roster()
+		newCamera(t, h.owner, "Shed")
+		w := h.watch()
+		r, err := seal.OpenRoster(h.owner.ID(), old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hello := func(version uint64) feed.Item {
+			b, err := seal.SignHello(h.garden.key.Signer(), seal.Hello{Household: r.Household, Roster: version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return feed.Item{Camera: h.garden.id, Kind: feed.Hello, Sealed: b, Retained: true}
+		}
+		h.fake.Deliver(hello(r.Version))
+		time.Sleep(5 * time.Second)
+		if g, d := h.rosters(); g != 1 || d != 0 {
+			t.Errorf("sent to %d, %d; want to the garden only", g, d)
+		}
+		h.fake.Deliver(hello(r.Version + 1))
+		time.Sleep(time.Minute)
+		if g, _ := h.rosters(); g != 1 {
+			t.Errorf("sent %d times to a camera that has it", g)
+		}
+		w.expect("no news for a person")
+		_ = w.stop()
 	})
 }
