@@ -71,6 +71,7 @@ type Picture struct {
 	Event uint64 // event the picture belongs to, counted per boot; 0 for none
 	Part  uint32 // part number within the event's clip, from 0
 	Last  bool   // the clip's last part
+	Clip  Clip   // of a ClipPart
 
 	Masks []byte // capture.Masks.Hash of the masks that are hidden in it; nil for none
 	Nonce []byte // echo of the request that asked for this picture; nil for none

@@ -1,10 +1,12 @@
 package encode
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/annexb"
 )
 
 // Ring is the memory of what has just been seen: compressed frames of the last
@@ -23,15 +25,16 @@ type Ring struct {
 	mu      sync.Mutex
 	span    time.Duration
 	pages   pages
-	shots   []shot // a circle: number n is at n % len
-	oldest  uint64 // number of the oldest frame
-	next    uint64 // number of the next frame
-	wanted  uint64 // frames from this number on are wanted by the reader
-	take    uint64 // of the next frame
-	open    bool   // the take has frames, and may get more
-	why     End    // why the take before ended
-	waiting bool   // for a key frame
-	seq     uint64 // Frame.Seq of the frame before
+	shots   []shot         // a circle: number n is at n % len
+	oldest  uint64         // number of the oldest frame
+	next    uint64         // number of the next frame
+	wanted  uint64         // frames from this number on are wanted by the reader
+	take    uint64         // of the next frame
+	open    bool           // the take has frames, and may get more
+	why     End            // why the take before ended
+	waiting bool           // for a key frame
+	seq     uint64         // Frame.Seq of the frame before
+	params  *annexb.Params // of the take, nil while none are known; never changed, but replaced
 	count   RingStats
 }
 
@@ -41,6 +44,7 @@ type shot struct {
 	mono   time.Duration
 	format capture.Format
 	light  capture.Light
+	params *annexb.Params // H.264 and H.265 only
 	key    bool
 	first  int32 // page
 	size   int   // bytes
@@ -65,36 +69,88 @@ func NewRing(bytes int, span time.Duration) *Ring {
 	return &Ring{span: span, pages: newPages(bytes), shots: make([]shot, 64), wanted: unwanted, waiting: true}
 }
 
-// Push copies f, a compressed frame, into the ring. Frames that stand on a frame
-// which is not there (after the start of a take, or behind a loss) are skipped up
-// to the next key frame: what a clip shows can be decoded.
-func (r *Ring) Push(f *capture.Frame, key bool) {
+// Push copies f, a compressed frame, into the ring. Frames that nothing can be
+// decoded from are skipped and counted: those of H.264 and H.265 that stand on a
+// frame which is not there (after the start of a take, or behind a loss), up to
+// the next key frame, and all before the first parameter sets.
+//
+// The error is a *capture.BadFrame for a frame that is not what its format says.
+func (r *Ring) Push(f *capture.Frame) error {
+	info, codec, err := inspect(f)
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.open {
-		if last := r.at(r.next - 1); r.oldest < r.next && (f.Mono < last.mono || differ(f.Format, last.format)) {
-			why := EndFormat
-			if f.Mono < last.mono {
-				why = EndCamera
-			}
-			r.cut(why)
+	if r.open && r.oldest < r.next {
+		if last := r.at(r.next - 1); f.Mono < last.mono {
+			r.cut(EndCamera)
+		} else if differ(f.Format, last.format) {
+			r.cut(EndFormat)
 		}
+	}
+	if info.Params {
+		r.learn(codec, f.Data)
 	}
 	gap := r.open && f.Seq > r.seq+1
 	r.seq = f.Seq
-	if !key && (r.waiting || gap) {
+	r.waiting = r.waiting || gap
+	if !info.Key && r.waiting || codec != 0 && r.params == nil || !r.makeRoom(len(f.Data)) || !info.Key && r.oldest == r.next {
 		r.waiting = true
 		r.count.Skipped++
-		return
-	}
-	if !r.makeRoom(len(f.Data)) || !key && r.oldest == r.next {
-		r.waiting = true
-		r.count.Skipped++
-		return
+		return nil
 	}
 	r.waiting, r.open = false, true
-	r.append(shot{take: r.take, mono: f.Mono, format: f.Format, light: f.Light, key: key, first: r.pages.put(f.Data), size: len(f.Data)})
+	r.append(shot{
+		take: r.take, mono: f.Mono, format: f.Format, light: f.Light, params: r.params, key: info.Key,
+		first: r.pages.put(f.Data), size: len(f.Data),
+	})
 	r.forget(f.Mono - r.span)
+	return nil
+}
+
+// inspect tells whether decoding can begin with f. The codec is 0 for JPEG.
+func inspect(f *capture.Frame) (info annexb.Info, codec annexb.Codec, err error) {
+	if codec = codecOf(f.Format.Pixel); codec == 0 {
+		if f.Format.Pixel == capture.MJPEG {
+			return annexb.Info{Key: true}, 0, nil
+		}
+		return info, 0, &capture.BadFrame{Reason: "unsupported", Err: fmt.Errorf("no clip can be made of %s frames", f.Format.Pixel)}
+	}
+	if info, err = annexb.Inspect(codec, f.Data); err == nil && info.Reordered {
+		err = annexb.ErrReordered
+	}
+	if err != nil {
+		return info, codec, &capture.BadFrame{Reason: string(err.(annexb.Error)), Err: err}
+	}
+	return info, codec, nil
+}
+
+// codecOf returns the codec of compressed video, 0 for other frames.
+func codecOf(p capture.Pixel) annexb.Codec {
+	switch p {
+	case capture.H264:
+		return annexb.H264
+	case capture.H265:
+		return annexb.H265
+	}
+	return 0
+}
+
+// learn takes the parameter sets of an access unit. Others than before end the
+// take: a film has one set.
+func (r *Ring) learn(codec annexb.Codec, data []byte) {
+	if r.params != nil && r.params.Same(codec, data) {
+		return
+	}
+	p := annexb.ParamsOf(codec, data)
+	if r.params != nil {
+		p = r.params.Merge(p)
+	}
+	if p.Complete(codec) {
+		r.cut(EndFormat)
+		r.params = &p
+	}
 }
 
 // differ reports whether two frames cannot be in one clip.
@@ -153,7 +209,7 @@ func (r *Ring) fill() int {
 // moment is at: the last key frame up to then or, when the ring does not reach
 // back so far, its oldest one. From then on frames from that number on are kept.
 // Without a key frame it is the next frame's number.
-func (r *Ring) start(at time.Duration) (number uint64) {
+func (r *Ring) start(at time.Duration) (number, take uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	number = r.next
@@ -170,7 +226,7 @@ func (r *Ring) start(at time.Duration) (number uint64) {
 		}
 	}
 	r.wanted = min(r.wanted, number)
-	return number
+	return number, r.take
 }
 
 // want says that frames from number on are needed, older ones no more.
