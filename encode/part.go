@@ -101,7 +101,7 @@ func (c *Cutter) gather(now time.Duration) (step, error) {
 	for {
 		if !w.pending {
 			var what found
-			next := w.number
+			var next uint64
 			w.frame, what, next, w.ended = c.ring.read(w.number, w.plan.take, &w.shot, w.frame[:0])
 			switch {
 			case what == foundEnd:

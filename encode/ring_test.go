@@ -3,7 +3,6 @@ package encode
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -167,7 +166,7 @@ func TestRingAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, step); n != 0 {
 		t.Errorf("%v allocations a frame", n)
 	}
-	t.Log(fmt.Sprintf("%+v", r.Stats()))
+	t.Logf("%+v", r.Stats())
 }
 
 func BenchmarkRing(b *testing.B) {

@@ -187,5 +187,12 @@ func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 	}
 	m.Event, m.Part, m.Last, m.Nonce, m.Masks = p.Event, p.Part, p.Last, p.Nonce, p.Masks
 	m.Width, m.Height = p.Width, p.Height
+	if p.Kind == encode.ClipPart {
+		marks := seal.ClipMarks{PreRoll: p.Clip.PreRoll, Also: p.Clip.Also}
+		if p.Clip.Ended != encode.EndWhole {
+			marks.Ended = p.Clip.Ended.String()
+		}
+		m.Labels = append(m.Labels, marks.Labels()...)
+	}
 	return m
 }
