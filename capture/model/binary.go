@@ -104,8 +104,8 @@ func makeAdd(b *builder, n *node) (step, error) {
 		mo := newMultiplier(ratio)
 		zx, zy, zo := x.zero, y.zero, out.zero
 		return func(x, y int8) int8 {
-			sum := mx.times((int32(x)-zx)<<spare) + my.times((int32(y)-zy)<<spare)
-			return clamp(mo.times(sum)+zo, low, high)
+			sum := mx.twice((int32(x)-zx)<<spare) + my.twice((int32(y)-zy)<<spare)
+			return clamp(mo.twice(sum)+zo, low, high)
 		}, nil
 	})
 }
@@ -154,21 +154,16 @@ func makeConcatenation(b *builder, n *node) (step, error) {
 			return step{}, fmt.Errorf("%v does not fit into %v along dimension %d", in.shape, out.shape, axis)
 		}
 		run, at, stride := in.shape[axis]*inner, total*inner, out.shape[axis]*inner
-		r, err := newRescale(in, out, noActivation)
-		if err != nil {
+		if err := alike(in, out); err != nil {
 			return step{}, err
 		}
-		plain := alike(in, out) == nil
 		copies[i] = func() {
 			for k := range outer {
 				to, from := k*stride+at, k*run
-				switch {
-				case out.kind == Float32:
+				if out.kind == Float32 {
 					copy(out.f[to:to+run], in.f[from:])
-				case plain:
+				} else {
 					copy(out.q[to:to+run], in.q[from:])
-				default:
-					r.run(out.q[to:to+run], in.q[from:from+run])
 				}
 			}
 		}

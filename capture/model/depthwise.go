@@ -122,6 +122,7 @@ func (b *builder) depthInts(d depthwise, n *node, a activation) (func(), error) 
 	if err != nil {
 		return nil, err
 	}
+	ch.twice = in.kind == Uint8 // optimized/depthwiseconv_uint8.h
 	c := d.w.outC
 	if err := b.take(8 * int64(c)); err != nil {
 		return nil, err

@@ -37,6 +37,6 @@ const (
 	maxOperators = 1024
 	maxDims      = 6
 	maxElements  = 64 << 20 // of one tensor
-	maxDepth     = 64 << 10 // inputs that one output adds up: keeps 32-bit sums exact
+	maxDepth     = 32 << 10 // inputs that one output adds up: keeps 32-bit sums exact
 	maxName      = 64       // bytes of a name that is told in an error
 )

@@ -29,9 +29,17 @@ func newMultiplier(m float64) multiplier {
 	return multiplier{int32(value), shift}
 }
 
-// times returns x times m, rounded twice as the reference kernels do
-// (MultiplyByQuantizedMultiplier in tensorflow/lite/kernels/internal/common.h).
+// times returns x times m, rounded to the nearest, halves upwards: once, as
+// MultiplyByQuantizedMultiplier in tensorflow/lite/kernels/internal/common.h does
+// with TFLITE_SINGLE_ROUNDING, and ruy's matrix kernels do.
 func (m multiplier) times(x int32) int32 {
+	shift := uint(31 - m.shift)
+	return int32((int64(x)*int64(m.value) + 1<<(shift-1)) >> shift)
+}
+
+// twice returns x times m, rounded twice as MultiplyByQuantizedMultiplier did
+// before. Some kernels still do.
+func (m multiplier) twice(x int32) int32 {
 	if m.shift > 0 {
 		return highMul(x<<uint(m.shift), m.value)
 	}

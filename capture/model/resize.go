@@ -84,17 +84,14 @@ func nearest[T int8 | float32](r *resizing, out, in []T, rows, columns []int) {
 	}
 }
 
-// between says of which two places something is made, and how much of each, in
-// parts of 1 or of 1024.
+// between says of which two places something is made, and how much of the second.
 type between struct {
 	low, high int
-	part      float32 // of high
-	low10     int64
-	high10    int64
+	part      float32
 }
 
-// makeResizeBilinear follows reference/resize_bilinear.h: reals in 32 bits,
-// integers with weights of 10 bits.
+// makeResizeBilinear follows reference/resize_bilinear.h, and calculates with
+// 32-bit reals for integers too.
 func makeResizeBilinear(b *builder, n *node) (step, error) {
 	r, err := newResizing(b, n, n.opts.u8(2) != 0, n.opts.u8(3) != 0)
 	if err != nil {
@@ -105,17 +102,18 @@ func makeResizeBilinear(b *builder, n *node) (step, error) {
 		return step{}, err
 	}
 	s := step{work: 8 * int64(out.n)}
-	if out.kind == Float32 {
-		rows, columns := r.reals(r.inH, r.outH), r.reals(r.inW, r.outW)
-		s.run = func() { r.bilinearFloats(out.f, in.f, rows, columns) }
-	} else {
-		rows, columns := r.integers(r.inH, r.outH), r.integers(r.inW, r.outW)
-		s.run = func() { r.bilinearInts(out.q, in.q, rows, columns) }
+	rows, columns := r.between(r.inH, r.outH), r.between(r.inW, r.outW)
+	s.run = func() {
+		if out.kind == Float32 {
+			bilinear(&r, out.f, in.f, rows, columns, func(v float32) float32 { return v })
+		} else {
+			bilinear(&r, out.q, in.q, rows, columns, func(v float32) int8 { return int8(math.Floor(float64(v + 0.5))) })
+		}
 	}
 	return s, nil
 }
 
-func (r *resizing) reals(in, out int) []between {
+func (r *resizing) between(in, out int) []between {
 	scale := float32(in) / float32(out)
 	if r.corners && out > 1 {
 		scale = float32(in-1) / float32(out-1)
@@ -135,54 +133,15 @@ func (r *resizing) reals(in, out int) []between {
 	return list
 }
 
-func (r *resizing) bilinearFloats(out, in []float32, rows, columns []between) {
+func bilinear[T int8 | float32](r *resizing, out, in []T, rows, columns []between, round func(float32) T) {
 	for _, y := range rows {
 		top, bottom := in[y.low*r.inW*r.c:][:r.inW*r.c], in[y.high*r.inW*r.c:][:r.inW*r.c]
 		for _, x := range columns {
 			for k := range r.c {
-				a, b := top[x.low*r.c+k], top[x.high*r.c+k]
-				c, d := bottom[x.low*r.c+k], bottom[x.high*r.c+k]
-				out[k] = float32(a*(1-y.part)*(1-x.part)) + float32(c*y.part*(1-x.part)) +
-					float32(b*(1-y.part)*x.part) + float32(d*y.part*x.part)
-			}
-			out = out[r.c:]
-		}
-	}
-}
-
-// integers returns the places and weights of 10 bits.
-func (r *resizing) integers(in, out int) []between {
-	scale := (in<<10 + out/2) / out
-	if r.corners && out > 1 {
-		scale = ((in-1)<<10 + (out-1)/2) / (out - 1)
-	}
-	list := make([]between, out)
-	for i := range list {
-		at := i * scale
-		if r.centres {
-			at += scale/2 - 1<<9
-		}
-		b := &list[i]
-		b.low, b.high = min(max(at/1024, 0), in-1), min(max((at+1023)/1024, 0), in-1)
-		b.high10 = int64(at - 1024*b.low)
-		b.low10 = 1024 - b.high10
-	}
-	return list
-}
-
-func (r *resizing) bilinearInts(out, in []int8, rows, columns []between) {
-	for _, y := range rows {
-		top, bottom := in[y.low*r.inW*r.c:][:r.inW*r.c], in[y.high*r.inW*r.c:][:r.inW*r.c]
-		for _, x := range columns {
-			for k := range r.c {
-				a, b := int64(top[x.low*r.c+k]), int64(top[x.high*r.c+k])
-				c, d := int64(bottom[x.low*r.c+k]), int64(bottom[x.high*r.c+k])
-				sum := a*y.low10*x.low10 + c*y.high10*x.low10 + b*y.low10*x.high10 + d*y.high10*x.high10
-				half := int64(1 << 19)
-				if sum <= 0 {
-					half = -half
-				}
-				out[k] = clamp(int32((sum+half)/(1<<20)), -128, 127)
+				a, b := float32(top[x.low*r.c+k]), float32(top[x.high*r.c+k])
+				c, d := float32(bottom[x.low*r.c+k]), float32(bottom[x.high*r.c+k])
+				out[k] = round(float32(a*(1-y.part)*(1-x.part)) + float32(c*y.part*(1-x.part)) +
+					float32(b*(1-y.part)*x.part) + float32(d*y.part*x.part))
 			}
 			out = out[r.c:]
 		}

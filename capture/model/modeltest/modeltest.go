@@ -138,11 +138,22 @@ func (f *File) Op(code int, opts map[int]any, kind int, shape []int, q Quant, in
 // OpOut adds an operator without options that gives tensors which are there already.
 func (f *File) OpOut(code int, out []int, in ...int) { f.op(code, "", nil, nil, out, in) }
 
+// version returns a version of an operator that knows int8, or its only one.
+func version(code int) int {
+	switch code {
+	case Conv, Depthwise:
+		return 3
+	case Reshape, HardSwish, Custom:
+		return 1
+	}
+	return 2
+}
+
 func (f *File) op(code int, name string, opts map[int]any, custom []byte, out, in []int) {
 	key := [2]any{code, name}
 	if _, ok := f.known[key]; !ok {
 		f.known[key] = len(f.codes)
-		c := table{0: byte(min(code, 127)), 2: 4, 3: code}
+		c := table{0: byte(min(code, 127)), 2: version(code), 3: code}
 		if name != "" {
 			c[1] = name
 		}
