@@ -87,6 +87,9 @@ func makeDetection(b *builder, n *node) (step, error) {
 		if err := t.numbers(); err != nil {
 			return step{}, err
 		}
+		if t.kind == Int8 || t == d.anchors && t.kind != d.boxes.kind {
+			return step{}, fmt.Errorf("anchors of %s and boxes of %s are not supported", d.anchors.kind, d.boxes.kind)
+		}
 	}
 	if err := b.load(n.in[:3]...); err != nil {
 		return step{}, err

@@ -146,11 +146,12 @@ func (g *graph) readTensors(f *flat, list, buffers vector) error {
 	}
 	g.tensors = make([]tensor, list.n)
 	for i := range g.tensors {
-		if err := g.tensors[i].read(list.table(i), buffers); err != nil {
-			return fmt.Errorf("tensor %d: %w", i, err)
-		}
+		err := g.tensors[i].read(list.table(i), buffers)
 		if f.err != nil {
 			return f.err
+		}
+		if err != nil {
+			return fmt.Errorf("tensor %d: %w", i, err)
 		}
 	}
 	return f.err

@@ -48,10 +48,10 @@ func (f *File) weights(in int, shape []int, axis, depth int) (w, bias int) {
 	q := Quant{Axis: axis}
 	data := f.random(count(shape))
 	if kind == Uint8 {
-		q.Scales, q.Zeros = []float32{float32(0.02 / math.Sqrt(float64(depth)))}, []int64{121}
+		q.Scales, q.Zeros = []float32{float32(0.0197 / math.Sqrt(float64(depth)))}, []int64{121}
 	} else {
 		for range n {
-			q.Scales = append(q.Scales, float32(0.02/math.Sqrt(float64(depth))*(0.5+f.Rand.Float64())))
+			q.Scales = append(q.Scales, float32(0.0197/math.Sqrt(float64(depth))*(0.5+f.Rand.Float64())))
 			q.Zeros = append(q.Zeros, 0)
 		}
 		for i := range data {
@@ -122,7 +122,13 @@ func (f *File) PoolLayer(code, in, k, stride, padding, activation int, q Quant) 
 // arXiv:1704.04861) with random weights: for 96 x 96 grey pixels and a width of
 // 0.25 it takes 7 million multiply-adds.
 func MobileNet(kind, size, channels int, width float64, classes int) []byte {
-	f := New(7)
+	f, out := MobileNetFile(kind, size, channels, width, classes)
+	return f.Bytes(out)
+}
+
+// MobileNetFile is MobileNet before its outputs are chosen; out is the last.
+func MobileNetFile(kind, size, channels int, width float64, classes int) (f *File, out int) {
+	f = New(7)
 	q := Q(0.04, 3)
 	in := Q(1/127.5, -1)
 	if kind == Uint8 {
@@ -150,5 +156,5 @@ func MobileNet(kind, size, channels int, width float64, classes int) []byte {
 		end = Quant{}
 	}
 	x = f.Op(Softmax, map[int]any{0: float32(1)}, kind, []int{1, classes}, end, x)
-	return f.Bytes(x)
+	return f, x
 }

@@ -66,7 +66,6 @@ type File struct {
 	scales                             []float32
 	given                              []int // tensors that are calculated
 	input                              int
-	outputs                            []int
 }
 
 // New returns an empty File whose weights follow from seed.

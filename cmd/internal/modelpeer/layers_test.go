@@ -213,6 +213,9 @@ func TestLayers(t *testing.T) {
 	}
 	for i, a := range peer(t, jobs) {
 		t.Run(strings.ReplaceAll(wants[i].name, " ", "-"), func(t *testing.T) {
+			if off := wants[i].l.off; off > 0 {
+				t.Logf("may differ by %d: %s", off, wants[i].l.why)
+			}
 			compare(t, wants[i].got, a, wants[i].l.off)
 		})
 	}
