@@ -97,7 +97,7 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	control := newControl(t, m)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	script, err := filepath.Abs(filepath.Join("testdata", "browser", "run.mjs"))
 	if err != nil {
@@ -133,6 +133,14 @@ func newControl(t *testing.T, m *Module) string {
 			ids = append(ids, string(c.id))
 		}
 		json.NewEncoder(w).Encode(map[string]any{"link": now.link, "cameras": ids})
+	})
+	mux.HandleFunc("POST /published", func(w http.ResponseWriter, _ *http.Request) {
+		media, proof, err := now.world.publish()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string][]byte{"media": media, "proof": proof})
 	})
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		what := r.URL.Query().Get("what")

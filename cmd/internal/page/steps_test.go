@@ -183,6 +183,30 @@ func (w *world) doNotYours(c *fakeCamera) error {
 	return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 4*time.Second, nil))
 }
 
+// publish opens a picture of the first camera, of a night long ago, as sealcam
+// export does, and returns its media and proof.
+func (w *world) publish() (media, proof []byte, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.cameras[0]
+	c.light = "night"
+	sealed := w.event(c, 7, time.Date(2025, 3, 1, 2, 10, 0, 0, time.UTC), 1, seal.Label{Name: "person", Score: 930, Box: seal.Box{X: 400, Y: 300, W: 120, H: 400}})[0]
+	roster, err := seal.OpenRoster(w.id, w.roster)
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := seal.NewOpener(seal.OpenerConfig{Household: w.id, Roster: roster, Key: w.viewer, Now: time.Now})
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := o.Check(c.id, sealed)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, media = v.Media()
+	return media, v.Proof(), nil
+}
+
 // doRevoked takes the camera out of the household; it goes on sealing.
 func (w *world) doRevoked(c *fakeCamera) error {
 	left := w.cameras[:0]

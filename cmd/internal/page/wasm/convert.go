@@ -76,6 +76,13 @@ func verified(v *seal.Verified) any {
 	}
 }
 
+func proven(p *seal.Proven, media []byte) any {
+	return map[string]any{
+		"verdict": "proven", "camera": string(p.Camera), "household": string(p.Household), "hash": hex.EncodeToString(p.Hash[:]),
+		"meta": meta(p.Meta), "media": uint8Array(media),
+	}
+}
+
 func meta(m seal.Meta) map[string]any {
 	var labels, lost []any
 	for _, l := range m.Labels {

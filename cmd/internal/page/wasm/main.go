@@ -16,10 +16,13 @@
 //	receipt(camera)        -> {command}; or {} when nothing has arrived
 //	gaps(camera)           -> [{first, last, after, before, lost}], times in milliseconds, 0 for unknown
 //	state()                -> Uint8Array, to be kept and handed to the next init
+//	prove(proof, media)    checks published media without any key and before any init
+//	                       -> {verdict: "proven", camera, household, hash, meta, media} or a refusal
 //
 // A verdict is {verdict: "verified", camera, fresh, late, ahead, behind, hash,
 // meta, media, proof} or the refusal {verdict: "refused", reason, person,
-// detail, duplicate, alarm}. media exists nowhere but in a verified verdict.
+// detail, duplicate, alarm}. media exists nowhere but in a verified or proven
+// verdict.
 //
 // What this command does not do: it fetches nothing, keeps nothing, draws
 // nothing, and reads no clock but the one it was given.
@@ -34,7 +37,7 @@ func main() {
 	api := map[string]any{}
 	for name, f := range map[string]func([]js.Value) any{
 		"init": s.init, "household": s.household, "roster": s.roster, "open": s.open, "check": s.check,
-		"ask": s.ask, "resend": s.resend, "receipt": s.receipt, "gaps": s.gaps, "state": s.state,
+		"ask": s.ask, "resend": s.resend, "receipt": s.receipt, "gaps": s.gaps, "state": s.state, "prove": prove,
 	} {
 		api[name] = js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) })
 	}

@@ -137,6 +137,16 @@ func (s *session) gaps(args []js.Value) any {
 	return array(list)
 }
 
+// prove needs no session: what was published is for everybody.
+func prove(args []js.Value) any {
+	claims, media := bytesOf(args[0]), bytesOf(args[1])
+	p, err := seal.CheckProof(claims, media)
+	if err != nil {
+		return failed(err)
+	}
+	return proven(p, media)
+}
+
 func (s *session) state([]js.Value) any {
 	if s.opener == nil {
 		return failed(errNotInit)

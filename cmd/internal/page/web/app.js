@@ -11,6 +11,7 @@ import { keyboard } from './keys.js';
 import { Model } from './model.js';
 import { headline } from './now.js';
 import { Rails } from './rail.js';
+import { ProofView } from './proof.js';
 import { Tile } from './tile.js';
 import { Opener } from './verified.js';
 import { clock } from './words.js';
@@ -35,9 +36,11 @@ class App {
     this.big = new Big({ name, neighbour: (e, n) => this.neighbour(e, n) });
     this.bench = new Bench({ set: (what, on) => this.opener.bench(what, on) });
     this.filter = new Filter(byId('filter'), () => this.draw());
+    this.proof = new ProofView({ check: (...what) => this.opener.prove(...what), name: (id) => (this.model.cameras.has(id) ? name(id) : '') });
     this.listen();
     this.takeKey();
     keyboard(this);
+    byId('proof-button').addEventListener('click', () => this.proof.open());
     byId('help-button').addEventListener('click', () => byId('help').showModal());
     byId('forget').addEventListener('click', () => this.opener.forget());
     setInterval(() => this.tick(), 1000);
@@ -64,6 +67,8 @@ class App {
     o.on('refused', (r) => this.refused(r));
     o.on('gaps', ({ camera, gaps }) => { this.model.gaps(camera, gaps); this.soon(); });
     o.on('asked', ({ camera, ok, text }) => this.tiles.get(camera)?.asked(ok, text));
+    o.on('proven', (p) => this.proof.proven(p));
+    o.on('unproven', (r) => this.proof.unproven(r));
     o.on('server', (s) => this.link('server', s));
     o.on('link', (s) => { this.link('broker', s); if (s.bench) this.offerBench(); });
     o.on('bench', (s) => this.bench.stats(s, this.model.refused));

@@ -14,6 +14,7 @@ export function keyboard(app) {
     l: live,
     n: () => focused()?.question(),
     b: () => { if (!byId('bench-button').hidden) app.bench.toggle(); },
+    p: () => app.proof.open(),
     '?': () => { if (!byId('help').open) byId('help').showModal(); },
     ArrowUp: () => app.list.step(-1),
     ArrowDown: () => app.list.step(1),
@@ -27,7 +28,7 @@ export function keyboard(app) {
     if (at.closest?.('input, select, textarea')) return;
     const press = at.closest?.('button, summary, a, [role="button"]');
     if (press && (e.key === ' ' || e.key === 'Enter')) return; // its own keys
-    const act = (app.big.open ? big : byId('help').open ? {} : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    const act = (app.big.open ? big : document.querySelector('dialog[open]') ? {} : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (!act) return;
     e.preventDefault();
     act();

@@ -23,6 +23,7 @@ export class Verified {
     this.received = m.received;
     this.history = m.history;
     this.hash = m.hash; // SHA-256 of the sealed bytes, hex
+    this.household = m.household; // that it was sealed for; of published media only
     Object.freeze(this);
   }
 
@@ -121,7 +122,7 @@ export class Opener extends EventTarget {
 
   #heard(data) {
     const { type, ...rest } = data;
-    this.#tell(type, type === 'verified' ? new Verified(proof, rest) : rest);
+    this.#tell(type, type === 'verified' ? new Verified(proof, rest) : type === 'proven' ? { turn: rest.turn, shown: new Verified(proof, rest) } : rest);
   }
 
   #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
@@ -133,6 +134,9 @@ export class Opener extends EventTarget {
 
   // ask asks a camera for a picture that only it can make, and only now.
   ask(camera) { this.#worker.postMessage({ type: 'ask', camera }); }
+
+  // prove has published media checked against its proof (both Uint8Array).
+  prove(turn, claims, media) { this.#worker.postMessage({ type: 'prove', turn, proof: claims, media }, [claims.buffer, media.buffer]); }
 
   // bench sets a switch of the bench.
   bench(what, on) { this.#worker.postMessage({ type: 'bench', what, on }); }

@@ -5,10 +5,11 @@
 //   household {id, name, version, cameras, viewers}
 //   verified {camera, meta, media, proof, fresh, late, hash, received, history}
 //   refused {camera, kind, reason, person, detail, alarm, received, history}
+//   proven {camera, household, meta, media, hash} | unproven {reason, person, detail}
 //   gaps {camera, gaps} | asked {camera, ok, text}
 //   server {up, why} | link {up, why, bench} | bench (BenchStats)
 //
-// Media leaves it inside a verified verdict or not at all.
+// Media leaves it inside a verified or proven verdict or not at all.
 
 import * as feed from './feed.js';
 import { Queue } from './queue.js';
@@ -43,8 +44,13 @@ class Worker {
     setInterval(() => this.beat(), 1000);
   }
 
-  // load gets the Go opener. It is not on the way of the first paint.
-  async load() {
+  // load gets the Go opener, once. It is not on the way of the first paint.
+  load() {
+    this.loading ??= this.fetchOpener().catch((err) => { this.loading = null; throw err; });
+    return this.loading;
+  }
+
+  async fetchOpener() {
     const answer = await fetch('seal.wasm');
     if (!answer.ok) throw new Error(await answer.text());
     await import('./wasm_exec.js');
@@ -216,6 +222,14 @@ class Worker {
     await fetch(`bench/${what}?on=${on ? 1 : 0}`, { method: 'POST' }).catch(() => null);
   }
 
+  // prove checks published media against its proof, which takes no key.
+  async prove({ turn, proof, media }) {
+    const out = await this.load().then(() => sealcam.prove(proof, media), (err) => ({ error: String(err?.message ?? err) }));
+    if (out.verdict === 'proven') return tell('proven', { turn, ...out, received: Date.now() }, [out.media.buffer]);
+    const { reason = 'malformed', person = 'This could not be checked', detail = out.error ?? '' } = out;
+    tell('unproven', { turn, reason, person, detail });
+  }
+
   async forget() {
     this.writer = false;
     if (this.entry) await this.store.remove(this.entry.id);
@@ -238,6 +252,6 @@ async function up(camera, signed, kind = 'cmd') {
 
 const worker = new Worker();
 addEventListener('message', ({ data: { type, ...rest } }) => {
-  if (!['key', 'ask', 'bench', 'forget'].includes(type)) return;
+  if (!['key', 'ask', 'bench', 'prove', 'forget'].includes(type)) return;
   Promise.resolve(worker[type](rest)).catch((err) => tell('failed', { text: String(err?.message ?? err) }));
 });

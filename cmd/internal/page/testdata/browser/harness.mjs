@@ -12,7 +12,7 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 export const settings = JSON.parse(process.env.SEALCAM_PAGE_TEST);
 
 const desktop = { width: 1440, height: 900 }, phone = { width: 360, height: 740 };
-const patience = 20000;
+const patience = 60000;
 
 export const context = await chromium.launchPersistentContext(settings.profile, {
   executablePath: settings.chromium,
@@ -45,6 +45,12 @@ async function post(what, params) {
 }
 export const act = (what, camera = 0) => post('do', { what, camera });
 
+// published is a picture and its proof, as sealcam export writes them.
+export async function published() {
+  const { media, proof: claims } = await post('published');
+  return { media: { name: 'door.jpg', data: media }, proof: { name: 'door.jpg.proof', data: claims } };
+}
+
 export let page, world;
 
 // open makes a household with these cameras and opens its page.
@@ -58,6 +64,25 @@ export async function open(cameras, { wasm = true } = {}) {
   page.on('pageerror', (e) => trouble.push(`error: ${e.stack}`));
   if (wasm) await act('open');
   await page.goto(world.link);
+}
+
+export const proof = () => page.locator('dialog#proof');
+
+// drop drops files ({name, data: base64}) on the page, as a person does.
+export const drop = (...files) => page.evaluate((list) => {
+  const carried = new DataTransfer();
+  for (const { name, data } of list) carried.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+  document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: carried, bubbles: true, cancelable: true }));
+}, files);
+
+// pick is a file for an <input>.
+export const pick = ({ name, data }) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(data, 'base64') });
+
+// spoil changes one byte in the middle.
+export function spoil(data) {
+  const b = Buffer.from(data, 'base64');
+  b[b.length >> 1] ^= 1;
+  return b.toString('base64');
 }
 
 export const tile = (i = 0) => page.locator(`.tile[data-camera="${world.cameras[i]}"]`);

@@ -2,7 +2,7 @@
 // see, hear or do, and leaves a picture in every size and scheme.
 
 import assert from 'node:assert/strict';
-import { act, allow, open, page, pictured, readable, settled, shoot, state, tile, title, until, world } from './harness.mjs';
+import { act, allow, drop, open, page, pick, pictured, proof, published, readable, settled, shoot, spoil, state, tile, title, until, world } from './harness.mjs';
 
 export const steps = {
   async 'first paint, before the opener is there'() {
@@ -315,5 +315,47 @@ export const steps = {
     await title('This browser has no key');
     await shoot('no-key');
     await readable('no key');
+  },
+
+  async 'a proof, in a browser without any key'() {
+    const file = await published();
+    await drop(file.media);
+    await proof().getByText('Now its proof').waitFor();
+    await drop(file.proof);
+    await proof().getByText('Proven: exactly as the camera sealed it').waitFor();
+    await proof().getByText('Whose camera that is, a proof does not show').waitFor();
+    assert.match(await proof().locator('dl').innerText(), new RegExp(`${world.cameras[0]}[^]*2025-03-01 02:10:00.000 UTC, clock from ntp[^]*motion[^]*night[^]*person 93 %`));
+    await until('the picture is drawn', () => proof().locator('img').evaluate((e) => e.naturalWidth === 1280));
+    await shoot('proof', { full: true });
+    await readable('a proof');
+
+    await proof().locator('input[type=file]').setInputFiles([pick(file.proof), pick({ ...file.media, data: spoil(file.media.data) })]);
+    await proof().getByText('This picture was changed on its way').waitFor();
+    await proof().getByText('Nothing is proven, and it was not shown.').waitFor();
+    assert.equal(await proof().locator('img').count(), 0, 'no picture');
+    await proof().getByText('Details').click();
+    assert.match(await proof().locator('dl').innerText(), /broken seal[^]*not what was sealed/);
+    await shoot('proof-refused');
+    await readable('a refused proof');
+
+    await drop(file.media, { name: 'not.proof', data: file.media.data });
+    await proof().getByText('This picture is damaged').or(proof().getByText('too large')).waitFor();
+    await drop(file.media, file.proof, file.media);
+    await proof().getByText('One picture at a time').waitFor();
+    await page.keyboard.press('Escape');
+    await proof().waitFor({ state: 'hidden' });
+    assert.equal(await page.evaluate(() => globalThis.urls.size), 0, 'no picture is left');
+  },
+
+  async 'a proof of one of your own cameras, by keyboard'() {
+    await open(['Front door']);
+    await title('Waiting');
+    await page.keyboard.press('p');
+    await proof().getByText('Is this picture what a camera sealed?').waitFor();
+    await shoot('proof-empty');
+    await readable('the proof view');
+    const file = await published();
+    await proof().locator('input[type=file]').setInputFiles([pick(file.proof), pick(file.media)]);
+    await proof().getByText('It is your household’s camera Front door.').waitFor();
   },
 };
