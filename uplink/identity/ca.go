@@ -50,30 +50,42 @@ func createAuthority(dir, name string, now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKey(filepath.Join(dir, "ca.key"), key); err != nil {
+	if err := writeKey(filepath.Join(dir, authorityKey), key); err != nil {
 		return nil, err
 	}
-	return &authority{key, cert}, writeFile(filepath.Join(dir, "ca.crt"), certPEM(cert))
+	return &authority{key, cert}, writeFile(filepath.Join(dir, authorityCert), certPEM(cert))
 }
 
 // openAuthority reads what createAuthority wrote, or the files of a fleet's
 // own authority put in their place.
 func openAuthority(dir string) (*authority, error) {
-	key, err := readKey(filepath.Join(dir, "ca.key"))
+	path := filepath.Join(dir, authorityKey)
+	key, err := readSecret(path)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "ca.crt")
-	text, err := readFile(path)
+	cert, err := readFile(filepath.Join(dir, authorityCert))
 	if err != nil {
 		return nil, err
 	}
-	cert, err := parseCert(text)
+	a, err := parseAuthority(key, cert)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s and %s beside it: %w", path, authorityCert, err)
+	}
+	return a, nil
+}
+
+func parseAuthority(keyText, certText []byte) (*authority, error) {
+	key, err := parseKey(keyText)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", authorityKey, err)
+	}
+	cert, err := parseCert(certText)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", authorityCert, err)
 	}
 	if pub, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !pub.Equal(key.Public()) || !cert.IsCA {
-		return nil, fmt.Errorf("%s: is not the authority whose key is ca.key", path)
+		return nil, fmt.Errorf("%s is not the authority whose key is %s", authorityCert, authorityKey)
 	}
 	return &authority{key, cert}, nil
 }
@@ -81,10 +93,15 @@ func openAuthority(dir string) (*authority, error) {
 // client signs a certificate for somebody who connects to the broker. Its
 // common name becomes the user name there.
 func (a *authority) client(name string, pub *ecdsa.PublicKey, now time.Time) ([]byte, error) {
+	return a.clientUntil(name, pub, now, a.cert.NotAfter)
+}
+
+// clientUntil is client for a certificate that ends sooner than the authority.
+func (a *authority) clientUntil(name string, pub *ecdsa.PublicKey, now, until time.Time) ([]byte, error) {
 	cert, err := sign(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		NotBefore:   later(now.Add(-backdate), a.cert.NotBefore),
-		NotAfter:    a.cert.NotAfter,
+		NotAfter:    until,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, a.cert, pub, a.key)

@@ -19,6 +19,7 @@ import (
 const (
 	householdName = "household.json"
 	ownerKeyFile  = "owner.key"
+	authorityKey  = "ca.key"
 	authorityCert = "ca.crt"
 	viewersDir    = "viewers"
 	camerasDir    = "cameras"
@@ -101,22 +102,20 @@ func CreateHousehold(dir, broker string, now func() time.Time) (*Household, erro
 }
 
 // OpenHousehold opens a household as its owner. It is ErrNoHousehold when
-// there is none in dir, ErrNotOwner when dir is a viewer's.
+// there is none in dir, ErrNotOwner when dir is a viewer's, ErrWithdrawn when its
+// owner key was replaced.
 func OpenHousehold(dir string, now func() time.Time) (*Household, error) {
 	about, err := readAbout(dir)
 	if err != nil {
 		return nil, err
 	}
 	h := &Household{dir: dir, now: now, about: about, id: about.Household}
-	h.owner, err = readKey(filepath.Join(dir, ownerKeyFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", dir, ErrNotOwner)
-	}
+	r, _, err := h.Roster()
 	if err != nil {
 		return nil, err
 	}
-	if id, err := seal.HouseholdIDOf(h.owner.Public()); err != nil || id != h.id {
-		return nil, fmt.Errorf("%s is not the owner key of household %s", filepath.Join(dir, ownerKeyFile), h.id)
+	if h.owner, err = readOwnerKey(dir, r); err != nil {
+		return nil, err
 	}
 	h.ca, err = openAuthority(dir)
 	return h, err
@@ -134,16 +133,23 @@ func readAbout(dir string) (about householdFile, err error) {
 	if err := checkDir(dir); err != nil {
 		return about, err
 	}
-	if err := strictJSON(text, &about); err != nil {
-		return about, fmt.Errorf("%s: %w", path, err)
-	}
-	if about.Format != householdFormat {
-		return about, fmt.Errorf("%s: format %d, this program knows %d", path, about.Format, householdFormat)
-	}
-	if _, err := seal.ParseHouseholdID(string(about.Household)); err != nil {
+	if about, err = parseAbout(text); err != nil {
 		return about, fmt.Errorf("%s: %w", path, err)
 	}
 	return about, nil
+}
+
+func parseAbout(text []byte) (about householdFile, err error) {
+	if err := strictJSON(text, &about); err != nil {
+		return about, err
+	}
+	if about.Format != householdFormat {
+		return about, fmt.Errorf("format %d, this program knows %d", about.Format, householdFormat)
+	}
+	if _, err := seal.ParseHouseholdID(string(about.Household)); err != nil {
+		return about, err
+	}
+	return about, checkBroker(about.Broker)
 }
 
 func writeJSON(path string, v any) error {
@@ -212,29 +218,40 @@ func (h *Household) change(edit func(r *seal.Roster) error) error {
 		return err
 	}
 	defer unlock()
-	old, _, err := h.Roster()
+	next, err := h.nextRoster(edit)
 	if err != nil {
 		return err
 	}
-	next := *old
-	next.Cameras = slices.Clone(old.Cameras)
-	next.Viewers = slices.Clone(old.Viewers)
-	next.Revoked = slices.Clone(old.Revoked)
-	if err := edit(&next); err != nil {
-		return err
-	}
-	next.Version++
 	return h.writeRoster(next)
 }
 
+// nextRoster returns the roster after this one, not yet signed. The lock is held.
+func (h *Household) nextRoster(edit func(r *seal.Roster) error) (next seal.Roster, err error) {
+	old, _, err := h.Roster()
+	if err != nil {
+		return next, err
+	}
+	next = *old
+	next.Cameras = slices.Clone(old.Cameras)
+	next.Viewers = slices.Clone(old.Viewers)
+	next.Revoked = slices.Clone(old.Revoked)
+	next.Withdrawn = slices.Clone(old.Withdrawn)
+	next.Version++
+	return next, edit(&next)
+}
+
 func (h *Household) writeRoster(r seal.Roster) error {
-	r.SortCameras()
-	r.Issued = h.now().UTC().Truncate(time.Second)
-	signed, err := seal.SignRoster(h.owner, r)
+	signed, err := h.signRoster(r)
 	if err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(h.dir, rosterFile), signed)
+}
+
+func (h *Household) signRoster(r seal.Roster) ([]byte, error) {
+	r.SortCameras()
+	r.Issued = h.now().UTC().Truncate(time.Second)
+	return seal.SignRoster(h.owner, r)
 }
 
 // checkBroker refuses what is not the URL of a broker with TLS, or of one on

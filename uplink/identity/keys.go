@@ -37,17 +37,26 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	der, err := onePEM(text, "PRIVATE KEY")
+	key, err := parseKey(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// parseKey is the inverse of keyPEM.
+func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
+	der, err := onePEM(text, "PRIVATE KEY")
+	if err != nil {
+		return nil, err
 	}
 	any, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	key, ok := any.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("%s: not an ECDSA P-256 key", path)
+		return nil, errors.New("not an ECDSA P-256 key")
 	}
 	return key, nil
 }

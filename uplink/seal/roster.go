@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -254,6 +255,18 @@ func (r *Roster) Viewer(id KeyID) (Viewer, bool) {
 		}
 	}
 	return Viewer{}, false
+}
+
+// Owners returns the ids of the owner keys that may sign, rising. The founding
+// key's is the household's id.
+func (r *Roster) Owners() []KeyID {
+	var ids []KeyID
+	for _, id := range slices.Sorted(maps.Keys(r.owners)) {
+		if !slices.Contains(r.Withdrawn, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // opened reports whether r came out of OpenRoster: nothing else may decide whom
