@@ -12,7 +12,7 @@ FUZZTIME   ?= 20s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit year race arm cross lint fuzz vm-test vm-light footprint figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz vm-test vm-light footprint figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ unit: ## all tests that need no guest; of the simulated year of dusks a part (ma
 
 year: ## day and night over a simulated year, ours and the others', as a table
 	$(GO) test -timeout 30m -run Table -v ./capture/daynight/simtest
+
+enemies: ## rain, snow, wind, insects, ...: ten minutes of each at 5 to 30 frames a second, and no event
+	$(GO) test -count=1 -timeout 120m -run Enemies -v ./capture/motion -long
 
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m -short ./capture ./capture/stream ./uplink/... ./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer

@@ -9,6 +9,7 @@ import (
 // its mean, and how far it strays from it. Numbers are grey levels in Q8 (times 256).
 type background struct {
 	w, h   int
+	floor  []uint16 // what a deviation must exceed beside noise
 	mean   []uint16
 	noise  []uint16      // what nine in ten deviations stay below
 	since  []uint8       // how long the pixel has stood out, in sixteenths of a second
@@ -26,7 +27,7 @@ const (
 )
 
 func (b *background) resize(w, h int) {
-	*b = background{w: w, h: h, mean: make([]uint16, w*h), noise: make([]uint16, w*h), since: make([]uint8, w*h)}
+	*b = background{w: w, h: h, floor: make([]uint16, w*h), mean: make([]uint16, w*h), noise: make([]uint16, w*h), since: make([]uint8, w*h)}
 	b.before.resize(w, h)
 }
 
@@ -111,9 +112,9 @@ func (s sums) line() (gain, shift int32) {
 }
 
 // step compares pix with the background, sets in out what stands out by more than
-// floor over its noise, and learns from the rest. Where the picture is dark, contrasts
-// are smaller, and half of floor suffices.
-func (b *background) step(pix []uint8, out mask, floor int32, dt time.Duration) {
+// its floor over its noise, and learns from the rest. Where the picture is dark, contrasts
+// are smaller, and half of the floor suffices.
+func (b *background) step(pix []uint8, out mask, dt time.Duration) {
 	b.age++
 	// The mean follows within 3 s, and faster after a seed, as the mean of the frames since.
 	alpha := int32(min(dt.Seconds()/3, 0.25) * (1 << 12))
@@ -129,11 +130,12 @@ func (b *background) step(pix []uint8, out mask, floor int32, dt time.Duration) 
 		row := pix[y*b.w : (y+1)*b.w]
 		mean := b.mean[y*b.w : (y+1)*b.w][:len(row)]
 		noise := b.noise[y*b.w : (y+1)*b.w][:len(row)]
+		floor := b.floor[y*b.w : (y+1)*b.w][:len(row)]
 		words := out.row(y)
 		for i := range words {
 			from := i << 6
 			to := min(from+64, len(row))
-			words[i] = compare(row[from:to], mean[from:to], noise[from:to], rates{floor, alpha, up, down})
+			words[i] = compare(row[from:to], floor[from:to], mean[from:to], noise[from:to], rates{alpha, up, down})
 		}
 	}
 }
@@ -149,17 +151,17 @@ func (b *background) expose() {
 }
 
 // rates are how fast the background learns from one frame: alpha of the difference
-// in Q12, up and down grey levels of noise in Q8. floor is step's.
-type rates struct{ floor, alpha, up, down int32 }
+// in Q12, up and down grey levels of noise in Q8.
+type rates struct{ alpha, up, down int32 }
 
 // compare handles at most 64 pixels for step, and returns which stand out.
-func compare(row []uint8, mean, noise []uint16, r rates) (set uint64) {
-	mean, noise = mean[:len(row)], noise[:len(row)]
+func compare(row []uint8, floor, mean, noise []uint16, r rates) (set uint64) {
+	floor, mean, noise = floor[:len(row)], mean[:len(row)], noise[:len(row)]
 	for x, p := range row {
 		e, n := int32(mean[x]), int32(noise[x])
 		d := int32(p)<<8 - e
 		ad := max(d, -d)
-		if ad > r.floor>>1+r.floor*(e>>8)>>8+2*n {
+		if f := int32(floor[x]); ad > f>>1+f*(e>>8)>>8+2*n {
 			set |= 1 << (x & 63)
 			continue
 		}

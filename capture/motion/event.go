@@ -7,7 +7,7 @@ const steady = 200 * time.Millisecond
 
 // judge makes the verdict on the frame that was just looked at.
 func (d *Detector) judge() Verdict {
-	v := Verdict{Boxes: d.boxes[:0]}
+	v := Verdict{Boxes: d.boxes[:0], Refused: d.refused}
 	var best *track
 	born := d.now
 	for i := range d.tracks {
@@ -15,11 +15,11 @@ func (d *Detector) judge() Verdict {
 		if !t.used || !t.inView {
 			continue
 		}
-		if t.sure {
+		if t.raised {
 			v.Boxes = append(v.Boxes, t.box)
 			born = min(born, t.born)
 		}
-		if best == nil || t.score > best.score {
+		if best == nil || t.raised && !best.raised || t.raised == best.raised && t.score > best.score {
 			best = t
 		}
 	}
@@ -35,6 +35,10 @@ func (d *Detector) judge() Verdict {
 			v.Started = true
 		}
 		d.event.End = d.now
+		d.event.path.add(d.now, best.foot)
+		if d.event.Zone == "" && d.event.Line == "" {
+			d.event.Zone, d.event.Line = best.zone, best.line
+		}
 		if v.Score > d.event.PeakScore*1.04+0.002 {
 			d.event.Peak, d.event.PeakScore, d.event.Box = d.now, v.Score, best.box
 			v.Best = true
@@ -65,3 +69,36 @@ func (d *Detector) leaving(boxes []Box) bool {
 	}
 	return true
 }
+
+// Step is a place where what was found stood.
+type Step struct {
+	At time.Duration
+	Point
+}
+
+// path is the way of what was found, in at most so many steps: when it is full
+// every second one goes, and they are taken half as often.
+type path struct {
+	steps [32]Step
+	n     int
+	each  time.Duration
+}
+
+func (p *path) add(at time.Duration, where Point) {
+	if p.n > 0 && at-p.steps[p.n-1].At < max(p.each, 250*time.Millisecond) {
+		return
+	}
+	if p.n == len(p.steps) {
+		p.each = 2 * max(p.each, 250*time.Millisecond)
+		p.n /= 2
+		for i := range p.n {
+			p.steps[i] = p.steps[2*i]
+		}
+	}
+	p.steps[p.n] = Step{at, where}
+	p.n++
+}
+
+// Track is where what was found stood, from its start on, in at most 32 steps. It is
+// the Event's own and changes with it.
+func (e *Event) Track() []Step { return e.path.steps[:e.path.n] }

@@ -16,15 +16,28 @@ type looks struct {
 	changed int     // pixels of it that changed since the frame before
 	crept   int     // pixels of it that changed in the last 150 to 300 ms
 	sharp   float64 // how sharp its edges are: 1 for those of a body, near 0 for light
+	kept    float64 // how much of the background's texture shows within: 1 for all of it, as under a shadow
 	ghost   float64 // edges along its outline in the background against those in the frame
 }
+
+// What a shape must have to be a body: edges of its own, and not the background's
+// texture. Measured on drawn scenes, people keep 0.4 of it at most, clouds' shadows 0.85 at least.
+const (
+	minSharp = 0.6
+	maxKept  = 0.6
+)
+
+// solid says whether it looks like a body.
+func (l *looks) solid() bool { return l.sharp > minSharp && l.kept < maxKept }
 
 // inspect looks closely at b, in pix.
 func (d *Detector) inspect(b *blob, pix []uint8) looks {
 	var l looks
 	var steps, squares, height, inFrame, inMean int64
+	var halves [2]texture // a body's shadow lies at its feet: one half that is a body's is enough
+	middle := (b.y0 + b.y1) / 2
 	drift := (d.bg.shift + 128) >> 8
-	still := d.floor * 5 / 8 >> 8
+	still := d.gradeOf(b).floor * 5 / 8 >> 8
 	edge := func(i, j int, inside, outside bool) {
 		if !inside && !outside {
 			return
@@ -32,11 +45,18 @@ func (d *Detector) inspect(b *blob, pix []uint8) looks {
 		e := int64(d.ratio(pix, i) - d.ratio(pix, j))
 		e = max(e, -e)
 		steps, squares = steps+e, squares+e*e
+		f := int64(pix[i]) - int64(pix[j])
+		m := (int64(d.bg.mean[i]) - int64(d.bg.mean[j])) >> 4
 		if inside != outside {
-			f := int64(pix[i]) - int64(pix[j])
-			m := (int64(d.bg.mean[i]) - int64(d.bg.mean[j])) >> 8
+			m >>= 4
 			inFrame, inMean = inFrame+max(f, -f), inMean+max(m, -m)
+			return
 		}
+		t := &halves[0]
+		if i >= middle*d.w {
+			t = &halves[1]
+		}
+		t.n, t.ff, t.fm, t.mm = t.n+1, t.ff+f*f<<8, t.fm+f*m<<4, t.mm+m*m
 	}
 	for y := max(b.y0-1, 0); y < min(b.y1+1, d.h); y++ {
 		for x := max(b.x0-1, 0); x < min(b.x1+1, d.w); x++ {
@@ -64,6 +84,10 @@ func (d *Detector) inspect(b *blob, pix []uint8) looks {
 		// The typical step between neighbours, against the typical height.
 		l.sharp = float64(squares) / float64(steps) / (float64(height) / float64(b.area))
 	}
+	l.kept = min(halves[0].kept(1), halves[1].kept(1))
+	if l.kept == 1 {
+		l.kept = 0
+	}
 	l.ghost = float64(inMean+1) / float64(inFrame+1)
 	return l
 }
@@ -72,4 +96,17 @@ func (d *Detector) inspect(b *blob, pix []uint8) looks {
 // background. Light changes it smoothly, whatever it falls on.
 func (d *Detector) ratio(pix []uint8, i int) int32 {
 	return logs[pix[i]] - logs[d.bg.mean[i]>>8]
+}
+
+// texture sums up how neighbouring pixels differ in the frame (f) and in the
+// background (m), in squares of a 16th of a grey level.
+type texture struct{ n, ff, fm, mm int64 }
+
+// kept is how well the two agree, from -1 to 1, or unknown where the background is too
+// smooth, or the shape too small, to tell.
+func (t texture) kept(unknown float64) float64 {
+	if t.n < 8 || t.mm < t.n<<10 || t.ff == 0 {
+		return unknown
+	}
+	return float64(t.fm) / math.Sqrt(float64(t.ff)*float64(t.mm))
 }

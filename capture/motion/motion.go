@@ -1,7 +1,10 @@
 // Package motion says whether a camera sees somebody: it watches the small grey
 // picture of each frame (capture.Luma), keeps a background with every pixel's own
 // noise, and follows what stands out from it until it has moved like a body and
-// not like rain, a lamp or the sun. What it finds it hands out as events.
+// not like rain, a lamp or the sun. What it finds, where the owner wants to know it
+// (zones, lines, hours), it hands out as events; of the rest it says why not.
+//
+// Its thresholds were set by what capture/scene draws, and by nothing else.
 //
 // It is a pure function of what it was shown: no clock, no randomness, no
 // goroutine. Memory is fixed once the size of the luma is known, and a frame
@@ -15,7 +18,6 @@ package motion
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -28,8 +30,13 @@ type Config struct {
 	// thousandth of the picture; at 8 one of 3 % of its height.
 	Sensitivity int
 
-	// Ignore are parts of the picture where nothing is looked for.
-	Ignore []Area
+	// Zones are the parts of the picture that are watched, and Lines the lines. With
+	// neither, all of it is. Who was raised stays so until he has gone, wherever he goes.
+	Zones []Zone
+	Lines []Line
+
+	// Masks are parts of the picture where nothing is looked for at all.
+	Masks []Polygon
 
 	// Gap is how long nothing must move until an event is over; a third of it is
 	// enough when who was seen left over the picture's edge. 0 means 2.5 s.
@@ -40,11 +47,8 @@ type Config struct {
 	Still time.Duration
 }
 
-// Area is a part of the picture in fractions of its width and height, so that it
-// means the same at every resolution.
-type Area struct{ X, Y, W, H float64 }
-
-// Validate reports what is wrong with c, in words for the owner.
+// Validate reports what is wrong with c, in words for the owner. What is wrong with
+// an area is a *ConfigError.
 func (c Config) Validate() error {
 	if c.Sensitivity < 0 || c.Sensitivity > 10 {
 		return fmt.Errorf("sensitivity is %d, want 1 to 10", c.Sensitivity)
@@ -52,12 +56,7 @@ func (c Config) Validate() error {
 	if c.Gap < 0 || c.Gap > time.Hour || c.Still < 0 || c.Still > 24*time.Hour {
 		return errors.New("gap must be 0 to 1h, still 0 to 24h")
 	}
-	for i, a := range c.Ignore {
-		if !(a.X >= 0 && a.Y >= 0 && a.W > 0 && a.H > 0 && a.X+a.W <= 1.000001 && a.Y+a.H <= 1.000001) {
-			return fmt.Errorf("ignored area %d (x %g, y %g, w %g, h %g) does not lie within the picture, which is 1 wide and 1 high", i+1, a.X, a.Y, a.W, a.H)
-		}
-	}
-	return nil
+	return c.validateAreas()
 }
 
 // Box is a part of a luma, in its pixels.
@@ -79,7 +78,10 @@ type Event struct {
 	End       time.Duration // when it was last seen; grows while the event is open
 	Peak      time.Duration // the best moment so far
 	PeakScore float64
-	Box       Box // what was found, at the best moment
+	Box       Box    // what was found, at the best moment
+	Zone      string // the zone that raised it, if one with a name did
+	Line      string // the line that was crossed, if one with a name was
+	path      path
 }
 
 // Verdict is what one frame says.
@@ -95,6 +97,9 @@ type Verdict struct {
 	// nil. It is the Detector's own and changes with the next Observe.
 	Event          *Event
 	Started, Ended bool // the event starts, or ends, with this frame
+	// Refused is what was followed before and is now known to be nobody, or nobody of
+	// interest. It is valid until the next Observe.
+	Refused []Refusal
 	// Best says that this frame is clearly the best of the open event so far. The
 	// first frame of an event always is.
 	Best bool
@@ -102,26 +107,32 @@ type Verdict struct {
 
 // Detector watches one camera. One goroutine uses it at a time.
 type Detector struct {
-	cfg   Config
-	floor int32 // how many grey levels, Q8, a change must have over a pixel's noise
-	area  int   // smallest area of something new, in pixels of this luma
-	w, h  int
+	cfg    Config
+	grades []grade // of the picture, and of each zone
+	keen   grade   // the most sensitive of them
+	zone   []uint8 // by pixel: which of grades holds
+	w, h   int
+	ofDay  time.Duration // time since midnight, local; negative when nobody knows it
 
 	bg       background
 	raw      mask // pixels that stand out
 	found    mask // raw without specks
 	spare    mask
-	ignored  mask
+	masked   mask
 	prev     []uint8    // the luma before
 	past     [2][]uint8 // lumas of a while ago, the older one first
 	pastAt   [2]time.Duration
 	blobs    blobs
 	tracks   [maxTracks]track
 	boxes    [maxTracks]Box
+	refused  []Refusal
+	counts   [reasons]uint64
 	now      time.Duration
 	quiet    time.Duration // until then nothing new is followed
+	settled  time.Duration // until then nothing is raised
 	switched bool          // the light is being switched; the background is void
 	last     Verdict
+	weather  weather
 
 	event Event
 	open  bool
@@ -144,14 +155,18 @@ func New(c Config) (*Detector, error) {
 	if c.Still == 0 {
 		c.Still = 90 * time.Second
 	}
-	floor := 9 * math.Exp2(-0.25*float64(c.Sensitivity-5))
-	return &Detector{cfg: c, floor: int32(256 * floor)}, nil
+	return &Detector{cfg: c, ofDay: -1, refused: make([]Refusal, 0, maxRefused)}, nil
 }
+
+// Clock tells the time of day since local midnight, for the hours of zones, before
+// Observe. It is negative, and was from the start, when nobody knows it; then all zones watch.
+func (d *Detector) Clock(ofDay time.Duration) { d.ofDay = ofDay }
 
 // Observe takes in the luma of a frame taken at the given time, in the given
 // light, and says what it shows. Times rise from frame to frame; a step back
 // starts over. l is only read, and not kept.
 func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Light) Verdict {
+	d.refused = d.refused[:0]
 	if l.W < 1 || l.H < 1 || len(l.Pix) < l.W*l.H {
 		return d.idle(at)
 	}
@@ -170,6 +185,7 @@ func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Ligh
 		d.restart(pix, fresh)
 		return d.judge()
 	}
+	d.weather.pass(dt)
 	d.look(pix, dt)
 	d.remember(pix)
 	return d.judge()
@@ -190,32 +206,22 @@ func (d *Detector) remember(pix []uint8) {
 func (d *Detector) look(pix []uint8, dt time.Duration) {
 	before := d.bg.share
 	d.bg.compensate(pix, d.raw)
-	d.bg.step(pix, d.raw, d.floor, dt)
-	d.raw.clear(d.ignored)
+	d.bg.step(pix, d.raw, dt)
+	d.raw.clear(d.masked)
 	d.bg.share = float64(d.raw.count()) / float64(d.w*d.h)
 	// What changes nearly everything, or much of it at once, is light. A person
 	// before the lens grows there over many frames.
 	if d.bg.share > 0.85 || d.bg.share > 0.4 && d.bg.share-before > 0.3 {
+		d.refuse(ReasonFlood, Box{0, 0, d.w, d.h})
 		d.restart(pix, false)
 		return
 	}
-	d.raw.despeckle(d.found, d.spare, d.neighbours())
+	d.raw.despeckle(d.found, d.spare, d.keen.neighbours)
 	d.blobs.find(d.found)
 	d.blobs.join()
 	d.follow(pix, dt)
 	d.release(pix)
 	d.bg.absorb(pix, d.raw, d.spare, dt)
-}
-
-// neighbours is how many pixels of 3x3 must stand out for the middle one to count.
-func (d *Detector) neighbours() int {
-	switch {
-	case d.cfg.Sensitivity >= 9:
-		return 2
-	case d.cfg.Sensitivity >= 7:
-		return 3
-	}
-	return 4
 }
 
 // restart takes pix for the background. What was followed is lost; an open event
@@ -231,6 +237,10 @@ func (d *Detector) restart(pix []uint8, fresh bool) {
 	d.tracks = [maxTracks]track{}
 	d.switched = false
 	d.quiet = d.now + 400*time.Millisecond
+	if fresh {
+		d.settled = d.now + d.keen.settle
+		d.weather = d.keen.start
+	}
 }
 
 // hold keeps the verdict while the light is being switched, and stops the event's clock.
@@ -240,7 +250,7 @@ func (d *Detector) hold(l *capture.Luma, dt time.Duration) Verdict {
 		d.seen += dt
 	}
 	v := d.last
-	v.Started, v.Ended, v.Best, v.Boxes = false, false, false, nil
+	v.Started, v.Ended, v.Best, v.Boxes, v.Refused = false, false, false, nil, nil
 	if d.last.Ended {
 		v.Event = nil
 	}
@@ -260,15 +270,11 @@ func (d *Detector) idle(at time.Duration) Verdict {
 func (d *Detector) resize(w, h int) {
 	d.w, d.h = w, h
 	d.bg.resize(w, h)
-	for _, m := range []*mask{&d.raw, &d.found, &d.spare, &d.ignored} {
+	for _, m := range []*mask{&d.raw, &d.found, &d.spare, &d.masked} {
 		m.resize(w, h)
 	}
 	d.prev = make([]uint8, w*h)
 	d.past[0], d.past[1] = make([]uint8, w*h), make([]uint8, w*h)
 	d.blobs.resize(w, h)
-	share := 0.0004 * math.Exp2(-0.6*float64(d.cfg.Sensitivity-5))
-	d.area = max(2, int(share*float64(w*h)+0.5))
-	for _, a := range d.cfg.Ignore {
-		d.ignored.fill(int(a.X*float64(w)), int(a.Y*float64(h)), int(math.Ceil((a.X+a.W)*float64(w))), int(math.Ceil((a.Y+a.H)*float64(h))))
-	}
+	d.survey()
 }

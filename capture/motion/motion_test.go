@@ -187,7 +187,7 @@ func TestSensitivity(t *testing.T) {
 }
 
 func TestIgnoredArea(t *testing.T) {
-	s := newStage(t, motion.Config{Ignore: []motion.Area{{X: 0, Y: 0.4, W: 1, H: 0.4}}})
+	s := newStage(t, motion.Config{Masks: []motion.Polygon{{{0, 400}, {1000, 400}, {1000, 800}, {0, 800}}}})
 	s.rest(3 * time.Second)
 	if n := s.walk(from(-7), s.w); n > 0 {
 		t.Errorf("%d frames move in a part that is ignored", n)
@@ -270,13 +270,11 @@ func TestObserveAllocatesNothing(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, c := range map[string]motion.Config{
-		"1 to 10":    {Sensitivity: 11},
-		"sens":       {Sensitivity: -1},
-		"0 to 1h":    {Gap: -1},
-		"24h":        {Still: 25 * time.Hour},
-		"area 1":     {Ignore: []motion.Area{{X: 0.5, Y: 0, W: 0.6, H: 1}}},
-		"area 2":     {Ignore: []motion.Area{{W: 1, H: 1}, {}}},
-		"within the": {Ignore: []motion.Area{{X: -0.1, W: 1, H: 1}}},
+		"1 to 10":      {Sensitivity: 11},
+		"sens":         {Sensitivity: -1},
+		"0 to 1h":      {Gap: -1},
+		"24h":          {Still: 25 * time.Hour},
+		"zone[0].area": {Zones: []motion.Zone{{Area: motion.Polygon{{0, 0}, {9, 9}}}}},
 	} {
 		if _, err := motion.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want a word about %q", c, err, want)

@@ -72,6 +72,23 @@ func play(tb testing.TB, spec string, cfg motion.Config) result {
 	return r
 }
 
+// with adds options to a scene, and those that make it cheap to draw unless it has
+// others.
+func with(spec string, options ...string) string {
+	for _, o := range append(options, "pixel=grey", "size=640x360") {
+		key, _, _ := strings.Cut(o, "=")
+		if strings.Contains(spec, key+"=") {
+			continue
+		}
+		if strings.Contains(spec, "?") {
+			spec += "&" + o
+		} else {
+			spec += "?" + o
+		}
+	}
+	return spec
+}
+
 // TestTable judges the detector on scenes with known truth and prints what came
 // out: go test ./capture/motion/... -run Table -v
 //
@@ -100,14 +117,7 @@ func TestTable(t *testing.T) {
 		"empty?for=60s",
 		"empty?for=60s&noise=8",
 	} {
-		full := spec
-		if !strings.Contains(spec, "pixel=") {
-			full += "&pixel=grey"
-		}
-		if !strings.Contains(spec, "size=") {
-			full += "&size=640x360"
-		}
-		r := play(t, full, motion.Config{})
+		r := play(t, with(spec), motion.Config{})
 		t.Logf(line, spec, r.Hit, r.Miss, r.Wrong, r.F1(), r.Visits, r.Events, r.split)
 		if r.F1() < 0.9 || r.Events != r.Visits || r.split > 0 {
 			t.Errorf("%s: F1 %.3f; %d events for %d visits, %d of them torn or merged", spec, r.F1(), r.Events, r.Visits, r.split)

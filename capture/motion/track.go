@@ -11,8 +11,15 @@ const maxTracks = 16
 // track is one thing that is followed from frame to frame.
 type track struct {
 	used    bool
-	sure    bool // it moves like a body
-	inView  bool // it was found in this frame
+	sure    bool   // it moves like a body
+	raised  bool   // and is where the owner wants to know it
+	rule    Reason // why not, if not
+	over    bool   // it crossed a line the way that is watched ...
+	astray  bool   // ... or the other way
+	line    string
+	zone    string
+	foot    Point // where it stands
+	inView  bool  // it was found in this frame
 	born    time.Duration
 	seen    time.Duration // last in view
 	moved   time.Duration // last changed
@@ -24,11 +31,13 @@ type track struct {
 	vx, vy  float64       // pixels a second
 	area    int
 	frames  int
-	moving  int // frames in which it moved ...
-	bodily  int // ... and looked like a body
-	creeps  int // frames in which it crept ...
-	wholly  int // ... and looked like a body
-	ghostly int // frames in a row with the outline in the background alone
+	of      float64 // frames of late: one that was a second ago counts a third
+	solid   float64 // of those, in which it looked like a body
+	slight  float64 // of those, in which it was no larger than the weather
+	bodily  float64 // of those, in which it also moved
+	creeps  float64 // frames of late in which it crept ...
+	wholly  float64 // ... and looked like a body
+	ghostly int     // frames in a row with the outline in the background alone
 	score   float64
 }
 
@@ -61,7 +70,7 @@ func (d *Detector) follow(pix []uint8, dt time.Duration) {
 			patience = time.Second
 		}
 		if t.used && !t.inView && d.now-t.seen > max(patience, 2*dt) {
-			*t = track{}
+			d.end(t)
 		}
 	}
 }
@@ -78,7 +87,7 @@ func (d *Detector) match(t *track, dt time.Duration) int {
 	for i := range d.blobs.list {
 		b := &d.blobs.list[i]
 		w, h := min(b.x1, x1)-max(b.x0, x0), min(b.y1, y1)-max(b.y0, y0)
-		if b.mine >= 0 || w <= 0 || h <= 0 || b.area*2 < d.area {
+		if b.mine >= 0 || w <= 0 || h <= 0 || b.area*2 < d.gradeOf(b).area {
 			continue
 		}
 		if share := b.area * w * h / max((b.x1-b.x0)*(b.y1-b.y0), 1); share+1 > most {
@@ -90,7 +99,7 @@ func (d *Detector) match(t *track, dt time.Duration) int {
 
 // begin follows a blob that no track has taken.
 func (d *Detector) begin(b *blob, pix []uint8) {
-	if b.area < d.area || d.now < d.quiet {
+	if b.area < d.gradeOf(b).area || d.now < d.quiet {
 		return
 	}
 	for i := range d.tracks {
@@ -122,19 +131,26 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	}
 	t.frames++
 	l := d.inspect(b, pix)
+	fade := math.Exp(-dt.Seconds() / max(1, 6*dt.Seconds()))
+	body := one(l.solid())
+	t.slight = t.slight*fade + one(float64(2*b.area) < d.weather.asks())
+	t.of, t.solid = t.of*fade+1, t.solid*fade+body
+	t.bodily, t.creeps, t.wholly = t.bodily*fade, t.creeps*fade, t.wholly*fade
 	least := max(2, b.area/12)
 	if l.changed >= least {
 		t.moved = d.now
-		t.moving++
-		t.bodily += one(l.sharp > minSharp)
+		t.bodily += body
 	}
 	if l.crept >= least {
 		t.moved = d.now
 		t.creeps++
-		t.wholly += one(l.sharp > minSharp)
+		t.wholly += body
 	}
-	if !t.sure {
+	switch {
+	case !t.sure:
 		t.sure = d.convincing(t)
+	case 4*t.slight > 3*t.of:
+		t.sure, t.raised = false, false // it was weather after all
 	}
 	if l.ghost > 1.5 && d.now-t.moved > 300*time.Millisecond {
 		t.ghostly++
@@ -142,26 +158,55 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 		t.ghostly = 0
 	}
 	t.score = d.score(t, l)
+	d.permit(t)
 }
 
-// minSharp is the sharpness of edges below which a change is light.
-const minSharp = 0.22
-
-func one(yes bool) int {
+func one(yes bool) float64 {
 	if yes {
 		return 1
 	}
 	return 0
 }
 
+// smallBody is how many pixels a body has that a leaf may have as well: it must go further
+// to be believed.
+const smallBody = 12
+
 // convincing says whether t has moved like a body: for long enough, with the edges
 // of one, and away from where it was first seen. What is far away, or
 // slow for the rate of the frames, does not change with every frame and is given more time.
 func (d *Detector) convincing(t *track) bool {
 	age := d.now - t.born
-	quick := age >= 150*time.Millisecond && t.bodily >= 3 && 3*t.bodily >= 2*t.frames
-	slow := age >= 750*time.Millisecond && t.wholly >= 3 && 3*t.wholly >= 2*t.creeps && 2*t.creeps >= t.frames
-	return (quick || slow) && t.way.leads(max(0.8, float64(d.w)/150), math.Sqrt(float64(t.area)))
+	quick := age >= 150*time.Millisecond && t.bodily > 2.3 && 3*t.bodily >= 2*t.of
+	slow := age >= 750*time.Millisecond && t.wholly > 2.3 && 3*t.wholly >= 2*t.creeps && 2*t.creeps >= t.of
+	if !quick && !slow || t.flies() || d.now < d.settled {
+		return false
+	}
+	g := d.gradeAt(t.box.X, t.box.X+t.box.W, t.box.Y+t.box.H)
+	least := max(0.8, float64(d.w)/150)
+	if t.area < smallBody {
+		least = max(least, g.least*float64(max(t.box.W, t.box.H)))
+	}
+	if float64(t.area) < max(d.weather.asks(), g.body) || d.weather.rate > rough && t.way.falls() {
+		return false
+	}
+	return !d.belongs(t) && t.way.leads(least, math.Sqrt(float64(t.area)))
+}
+
+// belongs says whether t is a small part of something large nearby that is no body: the
+// leg of a spider, the rim of a beam.
+func (d *Detector) belongs(t *track) bool {
+	for i := range d.tracks {
+		o := &d.tracks[i]
+		if !o.used || !o.inView || o.sure || o.area < 6*t.area || 8*o.area > d.w*d.h || 3*o.solid > 2*o.of {
+			continue
+		}
+		reach := max(o.box.W, o.box.H) / 2
+		if t.box.X < o.box.X+o.box.W+reach && o.box.X < t.box.X+t.box.W+reach && t.box.Y < o.box.Y+o.box.H+reach && o.box.Y < t.box.Y+t.box.H+reach {
+			return true
+		}
+	}
+	return false
 }
 
 // nearAnchor says whether t is still where it stood: half of either box is shared.
@@ -177,7 +222,7 @@ func (d *Detector) score(t *track, l looks) float64 {
 	if b := t.box; b.X <= 0 || b.Y <= 0 || b.X+b.W >= d.w {
 		size *= 0.5 // partly out of the picture
 	}
-	sure := min(1, float64(max(t.bodily, t.wholly))/6)
+	sure := min(1, max(t.bodily, t.wholly)/6)
 	if !t.sure {
 		sure *= 0.3
 	}
@@ -215,5 +260,8 @@ func (d *Detector) forget(t *track, pix []uint8) {
 		}
 	}
 	d.bg.take(pix, d.found)
-	*t = track{}
+	d.end(t)
 }
+
+// flies says whether t moves like an insect.
+func (t *track) flies() bool { return t.way.flies(float64(max(t.box.W, t.box.H))) }

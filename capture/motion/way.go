@@ -5,16 +5,19 @@ import (
 	"time"
 )
 
-// way is how something has moved since it was first seen. Bodies go somewhere;
-// flags, leaves and flames move about and stay. It is sampled at a steady pace, so that
-// a trembling outline does not make a long way of a short one at a high frame rate.
+// way is how something has moved of late. Bodies go somewhere; flags, leaves and
+// flames move about and stay. It is sampled at a steady pace, so that a trembling
+// outline does not make a long way of a short one at a high frame rate.
 type way struct {
-	side   int8 // -1 came in at the left edge, 1 at the right, 0 at neither
-	x0, y0 float64
-	x, y   float64
-	length float64 // along the samples
-	steps  int
-	at     time.Duration
+	side   int8    // -1 came in at the left edge, 1 at the right, 0 at neither
+	x1, y1 float64 // the middle, where it began
+	spots  [16]spot
+	steps  int // since the beginning
+}
+
+type spot struct {
+	x, y float64
+	at   time.Duration
 }
 
 const paceOfWay = 90 * time.Millisecond
@@ -22,49 +25,84 @@ const paceOfWay = 90 * time.Millisecond
 // begin starts the way of what was first seen as b, with its middle at cx, cy, in a
 // picture w wide.
 func (p *way) begin(b *blob, cx, cy float64, w int, now time.Duration) {
-	*p = way{at: now}
+	*p = way{x1: cx, y1: cy}
 	if b.x0 == 0 {
 		p.side = -1
 	} else if b.x1 == w {
 		p.side = 1
 	}
-	p.x0, p.y0 = p.place(b.box(), cx, cy)
-	p.x, p.y = p.x0, p.y0
+	p.spots[0] = p.place(b.box(), cx, cy, now)
 }
 
 // place is the point whose way it is: of what came in at an edge, and grows at
 // first, its front; of anything else its middle.
-func (p *way) place(b Box, cx, cy float64) (x, y float64) {
+func (p *way) place(b Box, cx, cy float64, now time.Duration) spot {
 	switch p.side {
 	case -1:
-		return float64(b.X + b.W), cy
+		return spot{float64(b.X + b.W), cy, now}
 	case 1:
-		return float64(b.X), cy
+		return spot{float64(b.X), cy, now}
 	}
-	return cx, cy
+	return spot{cx, cy, now}
 }
 
 // on goes on to where it is now.
 func (p *way) on(b Box, cx, cy float64, now time.Duration) {
-	if now-p.at < paceOfWay {
+	if now-p.last(0).at < paceOfWay {
 		return
 	}
-	x, y := p.place(b, cx, cy)
-	p.length += math.Hypot(x-p.x, y-p.y)
-	p.x, p.y, p.at = x, y, now
 	p.steps++
+	p.spots[p.steps%len(p.spots)] = p.place(b, cx, cy, now)
+}
+
+// last returns the n-th spot before the newest.
+func (p *way) last(n int) *spot { return &p.spots[(p.steps-n)%len(p.spots)] }
+
+// known is how many steps are still known, a second and a half at most.
+func (p *way) known() int { return min(p.steps, len(p.spots)-1) }
+
+// of returns how far the steps of late lead, and how long the way was.
+func (p *way) of() (net, length float64) {
+	n := p.known()
+	for i := range n {
+		a, b := p.last(i+1), p.last(i)
+		length += math.Hypot(b.x-a.x, b.y-a.y)
+	}
+	a, b := p.last(n), p.last(0)
+	return math.Hypot(b.x-a.x, b.y-a.y), length
 }
 
 // leads says whether the way leads somewhere: over least pixels, and over a
 // part of size, the body's own; the more of it, the fewer steps suffice.
 func (p *way) leads(least, size float64) bool {
-	net := math.Hypot(p.x-p.x0, p.y-p.y0)
-	straight := net / max(p.length, 1e-9)
+	net, length := p.of()
+	straight := net / max(length, 1e-9)
 	switch {
 	case net < least:
 		return false
 	case p.steps >= 4 && straight > 0.65 && net > 0.25*size:
 		return true
+	case size > 5.5 && straight > 0.6 && net > 1.2*size:
+		return true // its outline trembles, as that of somebody who walks into his shadow
 	}
 	return net > 0.5*size && (p.steps >= 3 && straight > 0.6 || p.steps >= 2 && straight > 0.8 && p.side != 0)
+}
+
+// flies says whether something of this size moves as nothing does that walks or
+// drives: so many times its own size in a second, or nearly so and not straight on.
+func (p *way) flies(size float64) bool {
+	n := p.known()
+	if n < 2 {
+		return false
+	}
+	net, length := p.of()
+	sec := (p.last(0).at - p.last(n).at).Seconds()
+	speed, straight := length/sec/max(size, 1), net/max(length, 1e-9)
+	return speed > 8 || speed > 4 && (straight < 0.95 || sec < 0.8) || speed > 2.5 && straight < 0.75
+}
+
+// falls says whether the way leads down, as that of a flake does.
+func (p *way) falls() bool {
+	a, b := p.last(p.known()), p.last(0)
+	return b.y-a.y > 1.5*math.Abs(b.x-a.x)
 }
