@@ -64,8 +64,11 @@ func (d *Detector) survey() {
 			}
 		}
 	}
-	for _, m := range d.cfg.Masks {
-		m.on(d.masked)
+	cover := d.cfg.Masks.Cover(8*d.w, 8*d.h)
+	for p := range d.zone {
+		if x, y := p%d.w, p/d.w; cover.Has(x, y) {
+			d.masked.bits[y*d.masked.words+x>>6] |= 1 << (x & 63)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ type Config struct {
 	Lines []Line
 
 	// Masks are parts of the picture where nothing is looked for at all.
-	Masks []Polygon
+	Masks capture.Masks
 
 	// Gap is how long nothing must move until an event is over; a third of it is
 	// enough when who was seen left over the picture's edge. 0 means 2.5 s.

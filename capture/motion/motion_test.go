@@ -187,7 +187,7 @@ func TestSensitivity(t *testing.T) {
 }
 
 func TestIgnoredArea(t *testing.T) {
-	s := newStage(t, motion.Config{Masks: []motion.Polygon{{{0, 400}, {1000, 400}, {1000, 800}, {0, 800}}}})
+	s := newStage(t, motion.Config{Masks: capture.Masks{capture.Rectangle(0, 400, 1000, 400)}})
 	s.rest(3 * time.Second)
 	if n := s.walk(from(-7), s.w); n > 0 {
 		t.Errorf("%d frames move in a part that is ignored", n)

@@ -129,12 +129,12 @@ func (p Polygon) on(m mask) {
 
 // Line is a line that is watched for who crosses it.
 type Line struct {
-	Name string `toml:"name"`
-	From Point  `toml:"from"`
-	To   Point  `toml:"to"`
+	Name string
+	From Point
+	To   Point
 	// Way is the side to which it must be crossed, as seen by somebody who walks from
 	// From to To: "left", "right", or "" for either.
-	Way string `toml:"way"`
+	Way string
 }
 
 func (l Line) validate() error {

@@ -4,24 +4,26 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sealcam/sealcam/capture"
 )
 
 // Zone is a part of the picture that is watched. Somebody is in a zone while his feet,
 // the middle of the lower side of his box, are.
 type Zone struct {
-	Name string  `toml:"name"`
-	Area Polygon `toml:"area"`
+	Name string
+	Area Polygon
 	// Sensitivity is that of the zone, 1 to 10; 0 is the camera's.
-	Sensitivity int `toml:"sensitivity"`
+	Sensitivity int
 	// Smallest are the heights of the smallest body that counts, in thousandths of the
 	// picture's, when its feet are at the upper end of the zone and at the lower one:
 	// who is nearer is larger. Zeros let everything count that sensitivity lets.
-	Smallest [2]int `toml:"smallest"`
+	Smallest [2]int
 	// Toward is where somebody must be going: "left", "right", "up" (away, mostly),
 	// "down", or "" for anywhere.
-	Toward string `toml:"toward"`
+	Toward string
 	// Hours are when the zone watches, local time; none for always.
-	Hours []Hours `toml:"hours"`
+	Hours []Hours
 }
 
 // Hours is a stretch of every day, as time since midnight. One that ends before it
@@ -66,7 +68,7 @@ func (e *ConfigError) Error() string { return e.Key + ": " + e.Err.Error() }
 
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// mostZones bounds zones, masks and lines, each.
+// mostZones bounds zones and lines, each.
 const mostZones = 16
 
 // validateAreas checks everything that is drawn into the picture.
@@ -74,7 +76,7 @@ func (c Config) validateAreas() error {
 	for _, list := range [...]struct {
 		key string
 		n   int
-	}{{"zone", len(c.Zones)}, {"mask", len(c.Masks)}, {"line", len(c.Lines)}} {
+	}{{"zone", len(c.Zones)}, {"line", len(c.Lines)}} {
 		if list.n > mostZones {
 			return &ConfigError{list.key, fmt.Errorf("expected at most %d, found %d", mostZones, list.n)}
 		}
@@ -84,9 +86,12 @@ func (c Config) validateAreas() error {
 			return &ConfigError{fmt.Sprintf("zone[%d].%s", i, key), err}
 		}
 	}
+	if n := len(c.Masks); n > 2*capture.MaxMasks {
+		return &ConfigError{"mask", fmt.Errorf("expected at most %d, found %d", 2*capture.MaxMasks, n)}
+	}
 	for i, m := range c.Masks {
 		if err := m.Validate(); err != nil {
-			return &ConfigError{fmt.Sprintf("mask[%d].area", i), err}
+			return &ConfigError{fmt.Sprintf("mask[%d].polygon", i), err}
 		}
 	}
 	for i, l := range c.Lines {

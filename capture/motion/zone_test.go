@@ -68,7 +68,7 @@ func TestZones(t *testing.T) {
 		"left half":         {cfg: motion.Config{Zones: []motion.Zone{{Name: "l", Area: left}}}, zone: "l", from: 1, until: 250},
 		"first of two":      {cfg: motion.Config{Zones: []motion.Zone{{Name: "r", Area: right}, {Name: "l", Area: left}}}, zone: "l", from: 1, until: 250},
 		"beside":            {cfg: motion.Config{Zones: []motion.Zone{{Name: "sky", Area: box(0, 0, 1000, 300)}}}, reason: "outside"},
-		"masked":            {cfg: motion.Config{Masks: []motion.Polygon{box(0, 400, 1000, 800)}}, reason: ""},
+		"masked":            {cfg: motion.Config{Masks: capture.Masks{capture.Rectangle(0, 400, 1000, 400)}}, reason: ""},
 		"awake":             {cfg: motion.Config{Zones: []motion.Zone{{Name: "l", Area: left, Hours: []motion.Hours{night}}}}, clock: time.Hour, zone: "l", from: 1, until: 250},
 		"asleep":            {cfg: motion.Config{Zones: []motion.Zone{{Name: "l", Area: left, Hours: []motion.Hours{night}}}}, clock: 12 * time.Hour, reason: "hours"},
 		"no clock":          {cfg: motion.Config{Zones: []motion.Zone{{Name: "l", Area: left, Hours: []motion.Hours{night}}}}, clock: -1, zone: "l", from: 1, until: 250},
@@ -230,7 +230,7 @@ func TestBadAreasAreRefused(t *testing.T) {
 		"smallest":       {motion.Config{Zones: []motion.Zone{{Area: left, Smallest: [2]int{0, 1001}}}}, "zone[0].smallest", "0 to 1000"},
 		"toward":         {motion.Config{Zones: []motion.Zone{{Area: left, Toward: "north"}}}, "zone[0].toward", `"north"`},
 		"hours":          {motion.Config{Zones: []motion.Zone{{Area: left, Hours: []motion.Hours{{}}}}}, "zone[0].hours", "22:00-06:30"},
-		"mask":           {motion.Config{Masks: []motion.Polygon{left, box(0, 0, 0, 0)}}, "mask[1].area", "cross"},
+		"mask":           {motion.Config{Masks: capture.Masks{capture.Rectangle(0, 0, 9, 9), capture.Rectangle(0, 0, 0, 0)}}, "mask[1].polygon", "area"},
 		"line outside":   {motion.Config{Lines: []motion.Line{{To: motion.Point{0, 1001}}}}, "line[0]", "outside"},
 		"line short":     {motion.Config{Lines: []motion.Line{{To: motion.Point{0, 19}}}}, "line[0]", "shorter"},
 		"line way":       {motion.Config{Lines: []motion.Line{{To: motion.Point{0, 900}, Way: "up"}}}, "line[0]", `"up"`},
@@ -276,7 +276,7 @@ func FuzzPolygon(f *testing.F) {
 		for i := 0; i+1 < len(b); i += 2 {
 			p = append(p, motion.Point{int(b[i]) * 4, int(b[i+1]) * 4})
 		}
-		d, err := motion.New(motion.Config{Zones: []motion.Zone{{Area: p}}, Masks: []motion.Polygon{p}})
+		d, err := motion.New(motion.Config{Zones: []motion.Zone{{Area: p}}})
 		if err != nil {
 			var bad *motion.ConfigError
 			if !errors.As(err, &bad) {

@@ -73,6 +73,7 @@ func (a *Agent) frame(f *capture.Frame) error {
 	e.meter.mark(StageLight)
 	var v motion.Verdict
 	if e.motion != nil {
+		e.motion.Clock(ofDay(a.now()))
 		v = e.motion.Observe(luma, f.Mono, f.Light)
 		if v.Started {
 			a.events.Add(1)

@@ -4,10 +4,9 @@ import (
 	"fmt"
 
 	"github.com/sealcam/sealcam/capture"
-	"github.com/sealcam/sealcam/capture/motion"
 )
 
-// MaskSettings is one [[privacy.mask]]: a rectangle or a polygon, in thousandths
+// MaskSettings is one [[privacy.mask]] or [[motion.mask]]: a rectangle or a polygon, in thousandths
 // of the picture.
 type MaskSettings struct {
 	Rect    []int   `toml:"rect"`    // x, y, width, height
@@ -15,13 +14,16 @@ type MaskSettings struct {
 }
 
 // masks returns what is never to leave the camera.
-func (s Settings) masks() (capture.Masks, error) {
+func (s Settings) masks() (capture.Masks, error) { return masksOf("privacy.mask", s.Privacy.Masks) }
+
+// masksOf reads the tables of a list.
+func masksOf(list string, tables []MaskSettings) (capture.Masks, error) {
 	var all capture.Masks
-	if n := len(s.Privacy.Masks); n > capture.MaxMasks {
-		return nil, &settingError{"privacy.mask", fmt.Sprintf("expected at most %d masks, found %d", capture.MaxMasks, n)}
+	if n := len(tables); n > capture.MaxMasks {
+		return nil, &settingError{list, fmt.Sprintf("expected at most %d masks, found %d", capture.MaxMasks, n)}
 	}
-	for i, m := range s.Privacy.Masks {
-		key := fmt.Sprintf("privacy.mask[%d]", i)
+	for i, m := range tables {
+		key := fmt.Sprintf("%s[%d]", list, i)
 		var one capture.Mask
 		switch {
 		case (len(m.Rect) > 0) == (len(m.Polygon) > 0):
@@ -47,24 +49,4 @@ func (s Settings) masks() (capture.Masks, error) {
 		all = append(all, one)
 	}
 	return all, nil
-}
-
-// areas returns masks as areas in which motion looks for nothing, in steps of a
-// hundredth of the picture.
-func areas(masks capture.Masks) []motion.Area {
-	const steps = 100
-	var all []motion.Area
-	cover := masks.Cover(8*steps, 8*steps)
-	for y := range steps {
-		for x := 0; x < steps; x++ {
-			from := x
-			for x < steps && cover.Has(x, y) {
-				x++
-			}
-			if x > from {
-				all = append(all, motion.Area{X: float64(from) / steps, Y: float64(y) / steps, W: float64(x-from) / steps, H: 1.0 / steps})
-			}
-		}
-	}
-	return all
 }

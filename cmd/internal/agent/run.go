@@ -93,7 +93,11 @@ func New(c Config) (*Agent, error) {
 	}
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
 	if c.Settings.Motion.Enabled {
-		if a.eye.motion, err = motion.New(motion.Config{Sensitivity: c.Settings.Motion.Sensitivity, Ignore: areas(masks)}); err != nil {
+		look, err := c.Settings.Detector()
+		if err != nil {
+			return nil, err
+		}
+		if a.eye.motion, err = motion.New(look); err != nil {
 			return nil, fmt.Errorf("motion: %w", err)
 		}
 	}

@@ -26,11 +26,7 @@ type Settings struct {
 		Rate   float64 `toml:"rate"`
 		Once   bool    `toml:"once"`
 	} `toml:"camera"`
-	Motion struct {
-		Enabled     bool    `toml:"enabled"`
-		Sensitivity int     `toml:"sensitivity"`
-		Rate        float64 `toml:"rate"`
-	} `toml:"motion"`
+	Motion  MotionSettings    `toml:"motion"`
 	Light   lighting.Settings `toml:"light"`
 	Privacy struct {
 		Masks []MaskSettings `toml:"mask"`
@@ -111,7 +107,7 @@ func (s Settings) Validate() error {
 	if err := s.Light.Validate(); err != nil {
 		return &settingError{"light", err.Error()}
 	}
-	_, err := s.masks()
+	_, err := s.Detector()
 	return err
 }
 
