@@ -21,55 +21,6 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 )
 
-const motionText = `
-Shows what the motion detector makes of a film: one JSON line for each frame and
-one for each event when it is over. FILE is an AVI or MJPEG file, a directory of
-JPEG, PNG or BMP files, "-" for standard input, or a scene such as scene:walk.
-
-With --truth LABELS.CSV, which holds a line "start,end" in seconds for each true
-visit, a last line tells how right it was, by second and by event. A scene knows
-its truth itself: --truth scene.
-`
-
-type motionFlags struct {
-	sensitivity int
-	rate        float64
-	limit       time.Duration
-	truth       string
-	events      bool
-}
-
-// runMotion is "sealcam motion".
-func runMotion(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("motion", "sealcam motion [FLAGS] FILE", motionText)
-	var o motionFlags
-	fs.IntVar(&o.sensitivity, "sensitivity", 5, "from 1, only the obvious, to 10, `everything`")
-	fs.Float64Var(&o.rate, "rate", 0, "`frames` a second of files that do not say")
-	fs.DurationVar(&o.limit, "for", 0, "stop after so much `time` of the film; a scene stops after 60s if it is 0")
-	fs.StringVar(&o.truth, "truth", "", "judge against the visits in this `file`, or against the scene's own truth: \"scene\"")
-	fs.BoolVar(&o.events, "events", false, "leave the frames out and print events alone")
-	if err := cli.Parse(fs, args); err != nil {
-		return err
-	}
-	if fs.NArg() != 1 {
-		return cli.Usagef("sealcam motion wants one FILE, found %d", fs.NArg())
-	}
-	if o.sensitivity < 1 {
-		return cli.Usagef("--sensitivity %d: it is 1 to 10", o.sensitivity)
-	}
-	detector, err := motion.New(motion.Config{Sensitivity: o.sensitivity})
-	if err != nil {
-		return cli.Usagef("--sensitivity %d: it is 1 to 10", o.sensitivity)
-	}
-	if o.limit < 0 || !(o.rate >= 0 && o.rate <= 1000) {
-		return cli.Usagef("--for and --rate cannot be negative, nor --rate over 1000")
-	}
-	if o.truth == "scene" && !strings.HasPrefix(fs.Arg(0), "scene:") {
-		return cli.Usagef("--truth scene: only a scene knows its truth")
-	}
-	return watchMotion(ctx, env, detector, fs.Arg(0), o)
-}
-
 // watchMotion analyses one film.
 func watchMotion(ctx context.Context, env *cli.Env, detector *motion.Detector, name string, o motionFlags) error {
 	cam, drawn, err := openFilm(ctx, env, name, &o)
@@ -116,6 +67,7 @@ type motionWatch struct {
 	flags    motionFlags
 	truth    *truth // nil if there is nothing to judge by
 	event    *motion.Event
+	box      [4]int // of event, in the picture
 	frames   int
 	bad      map[string]int // frames that could not be read, by reason
 }
@@ -133,6 +85,19 @@ type motionEvent struct {
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
 	Peak  float64 `json:"peak"`
+	Score float64 `json:"score"` // at the peak, as is
+	Box   [4]int  `json:"box"`
+	Zone  string  `json:"zone,omitempty"`
+	Line  string  `json:"line,omitempty"`
+	// Track is where the feet were: seconds, and thousandths of width and height.
+	Track [][3]float64 `json:"track"`
+}
+
+// motionRefusal is something that was followed and not raised.
+type motionRefusal struct {
+	Refused string  `json:"refused"`
+	T       float64 `json:"t"`
+	Box     [4]int  `json:"box"`
 }
 
 // watch runs until the film ends.
@@ -169,20 +134,34 @@ func (m *motionWatch) watch(ctx context.Context, cam capture.Camera) error {
 // frame analyses one frame and prints what there is to say.
 func (m *motionWatch) frame(f *capture.Frame, l *capture.Luma) error {
 	m.frames++
+	if m.flags.clock != "" {
+		m.detector.Clock((m.flags.start + f.Mono) % (24 * time.Hour))
+	}
 	v := m.detector.Observe(l, f.Mono, f.Light)
 	line := motionFrame{Frame: f.Seq, T: toSeconds(f.Mono), Score: round(v.Score), Moving: v.Moving, Boxes: [][4]int{}}
-	width, height := f.Format.Width, f.Format.Height
+	inPicture := func(b motion.Box) [4]int {
+		b = b.On(l, f.Format.Width, f.Format.Height)
+		return [4]int{b.X, b.Y, b.W, b.H}
+	}
 	for _, b := range v.Boxes {
-		b = b.On(l, width, height)
-		line.Boxes = append(line.Boxes, [4]int{b.X, b.Y, b.W, b.H})
+		line.Boxes = append(line.Boxes, inPicture(b))
 	}
 	if m.truth != nil {
 		m.truth.frame(f.Mono, v.Moving)
 	}
-	m.event = v.Event
+	if m.event = v.Event; v.Event != nil {
+		m.box = inPicture(v.Event.Box)
+	}
 	if !m.flags.events {
 		if err := m.out.Encode(line); err != nil {
 			return err
+		}
+	}
+	if m.flags.verbose {
+		for _, r := range v.Refused {
+			if err := m.out.Encode(motionRefusal{r.Reason.String(), toSeconds(f.Mono), inPicture(r.Box)}); err != nil {
+				return err
+			}
 		}
 	}
 	if v.Ended {
@@ -198,7 +177,14 @@ func (m *motionWatch) endEvent() error {
 	if m.truth != nil {
 		m.truth.judge.Event(score.Span{Start: e.Start, End: e.End})
 	}
-	return m.out.Encode(motionEvent{e.ID, toSeconds(e.Start), toSeconds(e.End), toSeconds(e.Peak)})
+	line := motionEvent{
+		Event: e.ID, Start: toSeconds(e.Start), End: toSeconds(e.End), Peak: toSeconds(e.Peak), Score: round(e.PeakScore),
+		Box: m.box, Zone: e.Zone, Line: e.Line, Track: [][3]float64{},
+	}
+	for _, s := range e.Track() {
+		line.Track = append(line.Track, [3]float64{toSeconds(s.At), float64(s.Point[0]), float64(s.Point[1])})
+	}
+	return m.out.Encode(line)
 }
 
 // finish prints what the end of the film has cut short, and the judgement. Errors
@@ -212,8 +198,12 @@ func (m *motionWatch) finish() {
 	}
 }
 
-// complain tells which frames could not be read.
+// complain tells which frames could not be read and, if it was asked for, what was not
+// raised.
 func (m *motionWatch) complain(w io.Writer) {
+	if m.flags.verbose {
+		fmt.Fprintf(w, "not raised: %s\n", m.refused())
+	}
 	reasons := make([]string, 0, len(m.bad))
 	for r, n := range m.bad {
 		reasons = append(reasons, fmt.Sprintf("%s %d", r, n))
@@ -222,6 +212,20 @@ func (m *motionWatch) complain(w io.Writer) {
 		slices.Sort(reasons)
 		fmt.Fprintf(w, "sealcam: frames that could not be read: %s\n", strings.Join(reasons, ", "))
 	}
+}
+
+// refused counts what was not raised by its reason.
+func (m *motionWatch) refused() string {
+	var all []string
+	for _, r := range motion.Reasons() {
+		if n := m.detector.Refused(r); n > 0 {
+			all = append(all, fmt.Sprintf("%v %d", r, n))
+		}
+	}
+	if len(all) == 0 {
+		return "nothing"
+	}
+	return strings.Join(all, ", ")
 }
 
 func toSeconds(d time.Duration) float64 { return round(d.Seconds()) }
