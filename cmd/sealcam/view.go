@@ -28,6 +28,9 @@ key is in the link that is printed, goes into the browser, and stays there.
 The page is open to this machine only. To open it to others, name with --host how
 they reach this machine: then it speaks TLS, and asks every browser for a
 certificate of your household. That takes the household's owner key.
+
+Where the owner key is, the page of this machine also takes cameras in: it shows
+the code that a new camera reads.
 `
 
 // runView is "sealcam view".
@@ -63,6 +66,9 @@ func runView(ctx context.Context, env *cli.Env, args []string) error {
 		return err
 	}
 	defer v.listener.Close()
+	if len(v.hosts) == 0 {
+		v.inviter, v.token = newInviter(ctx, *dir, log)
+	}
 	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: *broker, TLS: who.TLS()}, Log: log})
 	if err != nil {
 		return err
@@ -76,6 +82,8 @@ type view struct {
 	hosts    []string // beside loopback; any of them makes it TLS
 	log      *slog.Logger
 	listener net.Listener
+	inviter  *inviter // nil where the owner key is not, or others may look
+	token    string
 }
 
 func split(list string) []string {
@@ -103,13 +111,21 @@ func (v *view) listen(ctx context.Context, dir, addr string) (net.Listener, erro
 
 // run serves until ctx ends.
 func (v *view) run(ctx context.Context, out io.Writer, up feed.Feed) error {
-	p, err := page.New(page.Config{Feed: up, Roster: v.roster, Hosts: v.hosts, Now: time.Now, Log: v.log})
+	conf := page.Config{Feed: up, Roster: v.roster, Hosts: v.hosts, Now: time.Now, Log: v.log}
+	if v.inviter != nil {
+		conf.Pairing, conf.PairToken = v.inviter, v.token
+		defer v.inviter.Stop()
+	}
+	p, err := page.New(conf)
 	if err != nil {
 		return err
 	}
 	link, err := page.URL(v.origin(), v.who.Household(), v.who.Key(), "")
 	if err != nil {
 		return err
+	}
+	if v.token != "" {
+		link += "&p=" + v.token
 	}
 	fmt.Fprintf(out, "%s\n\nOpen this in a browser. The link carries the key of viewer %s: keep it to yourself.\n", link, v.who.Name())
 	g, ctx := errgroup.WithContext(ctx)

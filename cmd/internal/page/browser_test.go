@@ -49,7 +49,7 @@ func serve(t *testing.T, w *world, m *Module) *stage {
 	gate := make(chan struct{})
 	s := &stage{world: w, cancel: cancel, open: sync.OnceFunc(func() { close(gate) })}
 	p, err := New(Config{
-		Feed: w, Bench: w, Roster: w.rosterNow, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Feed: w, Bench: w, Pairing: &w.pair, PairToken: ownerToken, Roster: w.rosterNow, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Module: func(ctx context.Context) (*Module, error) {
 			select {
 			case <-gate:
@@ -103,7 +103,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := json.Marshal(map[string]string{"control": control, "shots": shots, "chromium": chromium, "profile": t.TempDir()})
+	settings, err := json.Marshal(map[string]string{"control": control, "shots": shots, "chromium": chromium, "profile": t.TempDir(), "owner": ownerToken})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,8 @@
 // (uplink/seal as WebAssembly), and draws a verified picture or a refusal.
 //
 // What this package does not do: the server holds no key, opens no seal and
-// sees no pixel. It decides nothing about a message; what it keeps for a page
+// sees no pixel. Where the owner runs it, a Pairing that it is given takes
+// cameras in. It decides nothing about a message; what it keeps for a page
 // that connects later is bounded and is checked again by the page like
 // everything else. The page caches nothing plain.
 package page
@@ -56,6 +57,10 @@ type BenchStage struct {
 type Config struct {
 	Feed  feed.Feed
 	Bench BenchControls // nil outside the bench
+	// Pairing is for the owner's own page, and PairToken is what only that page
+	// knows: both are empty where others look.
+	Pairing   Pairing
+	PairToken string
 	// Roster returns the signed roster as it is now. It may be nil: then the
 	// page waits for a roster in the feed.
 	Roster func() ([]byte, error)
@@ -75,6 +80,8 @@ func (c *Config) Validate() error {
 		return errors.New("page: Config.Now is missing")
 	case c.Log == nil:
 		return errors.New("page: Config.Log is missing")
+	case c.Pairing != nil && len(c.PairToken) < 20:
+		return errors.New("page: Config.PairToken is too short to be a secret")
 	}
 	return nil
 }
@@ -187,11 +194,12 @@ type linkState struct {
 	Up    bool   `json:"up"`
 	Why   string `json:"why,omitempty"`
 	Bench bool   `json:"bench"` // there is a bench to control
+	Pair  bool   `json:"pair"`  // an owner can take cameras in
 }
 
 func (p *Page) tellLink() {
 	up, why := p.conf.Feed.Link()
-	p.tell(kindLink, linkState{Up: up, Why: why, Bench: p.conf.Bench != nil})
+	p.tell(kindLink, linkState{Up: up, Why: why, Bench: p.conf.Bench != nil, Pair: p.conf.Pairing != nil})
 }
 
 func (p *Page) tellBench() {

@@ -71,6 +71,9 @@ func (p *Page) routes() (*http.ServeMux, error) {
 		mux.HandleFunc("POST /bench/hostile", p.serveSwitch(p.conf.Bench.Hostile))
 		mux.HandleFunc("POST /bench/network", p.serveSwitch(p.conf.Bench.Network))
 	}
+	if p.conf.Pairing != nil {
+		p.pairRoutes(mux)
+	}
 	return mux, nil
 }
 

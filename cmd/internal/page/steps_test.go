@@ -47,6 +47,15 @@ func (w *world) do(what string, camera int) error {
 			return w.arrive(c, feed.Live, w.sealLive(c, time.Now().Add(-9*time.Hour), time.Second, nil))
 		},
 		"revoked": w.doRevoked,
+		"pair-refused": func(*fakeCamera) error {
+			return w.pair.step(PairShown, func(s *PairState) { s.Refused = map[seal.Reason]uint64{seal.Replayed: 1} })
+		},
+		"pair-read": func(c *fakeCamera) error {
+			return w.pair.step(PairShown, func(s *PairState) {
+				*s = PairState{Step: PairRead, Name: s.Name, Camera: c.id, Words: "amber canoe", Firmware: "1.4.0"}
+			})
+		},
+		"pair-idle": func(*fakeCamera) error { return w.pair.step(PairIdle, func(*PairState) {}) },
 	}[what]
 	if !ok {
 		return fmt.Errorf("no step %q", what)

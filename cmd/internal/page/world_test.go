@@ -37,6 +37,7 @@ type world struct {
 	down    string // why the broker is not reached
 	items   chan feed.Item
 	mute    bool // cameras do not answer
+	pair    fakePairing
 }
 
 // fakeCamera seals like a camera, and remembers what it sealed.

@@ -64,6 +64,22 @@ func draw(text string, v coding.Version, level coding.Level) (*Code, error) {
 	return best, nil
 }
 
+// Modules returns all modules row by row, without the margin: '1' for dark, '0'
+// for light.
+func (c *Code) Modules() string {
+	b := make([]byte, 0, c.Size()*c.Size())
+	for y := range c.Size() {
+		for x := range c.Size() {
+			m := byte('0')
+			if c.Dark(x, y) {
+				m = '1'
+			}
+			b = append(b, m)
+		}
+	}
+	return string(b)
+}
+
 // Size returns how many modules a side has, without the light margin.
 func (c *Code) Size() int { return c.code.Size }
 

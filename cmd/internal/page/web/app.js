@@ -11,6 +11,7 @@ import { keyboard } from './keys.js';
 import { Model } from './model.js';
 import { headline } from './now.js';
 import { Rails } from './rail.js';
+import { PairView } from './pair.js';
 import { ProofView } from './proof.js';
 import { Tile } from './tile.js';
 import { Opener } from './verified.js';
@@ -37,6 +38,7 @@ class App {
     this.bench = new Bench({ set: (what, on) => this.opener.bench(what, on) });
     this.filter = new Filter(byId('filter'), () => this.draw());
     this.proof = new ProofView({ check: (...what) => this.opener.prove(...what), name: (id) => (this.model.cameras.has(id) ? name(id) : '') });
+    this.pair = new PairView({ paired: () => this.opener.refresh() });
     this.listen();
     this.takeKey();
     keyboard(this);
@@ -51,6 +53,7 @@ class App {
   // address is cleaned once it is kept, so that a reload in between loses nothing.
   takeKey() {
     const p = new URLSearchParams(location.hash.slice(1));
+    this.pair.owner(p.get('p') ?? '');
     this.opener.key({ household: p.get('h') ?? '', secret: p.get('k') ?? '', name: p.get('n') ?? '' });
   }
 
@@ -70,7 +73,7 @@ class App {
     o.on('proven', (p) => this.proof.proven(p));
     o.on('unproven', (r) => this.proof.unproven(r));
     o.on('server', (s) => this.link('server', s));
-    o.on('link', (s) => { this.link('broker', s); if (s.bench) this.offerBench(); });
+    o.on('link', (s) => { this.link('broker', s); if (s.bench) this.offerBench(); this.pair.offer(s.pair); });
     o.on('bench', (s) => this.bench.stats(s, this.model.refused));
   }
 

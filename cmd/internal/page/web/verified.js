@@ -141,6 +141,9 @@ export class Opener extends EventTarget {
   // bench sets a switch of the bench.
   bench(what, on) { this.#worker.postMessage({ type: 'bench', what, on }); }
 
+  // refresh looks for a newer list of the household's cameras.
+  refresh() { this.#worker.postMessage({ type: 'refresh' }); }
+
   forget() { this.#worker.postMessage({ type: 'forget' }); }
 }
 

@@ -230,6 +230,8 @@ class Worker {
     tell('unproven', { turn, reason, person, detail });
   }
 
+  refresh() { return this.rosterNow(); }
+
   async forget() {
     this.writer = false;
     if (this.entry) await this.store.remove(this.entry.id);
@@ -252,6 +254,6 @@ async function up(camera, signed, kind = 'cmd') {
 
 const worker = new Worker();
 addEventListener('message', ({ data: { type, ...rest } }) => {
-  if (!['key', 'ask', 'bench', 'prove', 'forget'].includes(type)) return;
+  if (!['key', 'ask', 'bench', 'prove', 'refresh', 'forget'].includes(type)) return;
   Promise.resolve(worker[type](rest)).catch((err) => tell('failed', { text: String(err?.message ?? err) }));
 });

@@ -54,7 +54,7 @@ export async function published() {
 export let page, world;
 
 // open makes a household with these cameras and opens its page.
-export async function open(cameras, { wasm = true } = {}) {
+export async function open(cameras, { wasm = true, owner = false } = {}) {
   await page?.close();
   world = await post('world', cameras.map((c) => ['camera', c]));
   const origin = new URL(world.link).origin;
@@ -63,7 +63,7 @@ export async function open(cameras, { wasm = true } = {}) {
   page.on('console', (m) => { if (m.type() === 'error' && !allowed(m.text())) trouble.push(`console: ${m.text()}`); });
   page.on('pageerror', (e) => trouble.push(`error: ${e.stack}`));
   if (wasm) await act('open');
-  await page.goto(world.link);
+  await page.goto(world.link + (owner ? `&p=${encodeURIComponent(owner === true ? settings.owner : owner)}` : ''));
 }
 
 export const proof = () => page.locator('dialog#proof');

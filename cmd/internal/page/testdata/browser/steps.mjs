@@ -2,7 +2,7 @@
 // see, hear or do, and leaves a picture in every size and scheme.
 
 import assert from 'node:assert/strict';
-import { act, allow, drop, open, page, pick, pictured, proof, published, readable, settled, shoot, spoil, state, tile, title, until, world } from './harness.mjs';
+import { act, allow, drop, open, page, pick, pictured, proof, published, readable, settings, settled, shoot, spoil, state, tile, title, until, world } from './harness.mjs';
 
 export const steps = {
   async 'first paint, before the opener is there'() {
@@ -303,6 +303,75 @@ export const steps = {
     const boxes = await Promise.all([0, 1, 2, 3].map((i) => tile(i).boundingBox()));
     assert.ok(new Set(boxes.map((b) => Math.round(b.x))).size > 1 && new Set(boxes.map((b) => Math.round(b.y))).size > 1, 'rows and columns');
     await shoot('grid');
+  },
+
+  async 'pairing: a code, three steps, two words'() {
+    await open(['Front door'], { owner: true });
+    await title('Waiting');
+    await page.getByRole('button', { name: 'Add a camera' }).click();
+    const pair = page.locator('dialog#pair');
+    await shoot('pairing');
+    await readable('pairing');
+    await page.getByLabel('What is it called?').fill('Garden');
+    await page.keyboard.press('Enter');
+    await pair.getByText('Waiting for a camera to read it').waitFor();
+    const drawn = await pair.locator('.code path').getAttribute('d');
+    const { size, modules } = await page.evaluate((owner) => fetch('pair', { headers: { 'Sealcam-Owner': owner } }).then((a) => a.json()), settings.owner);
+    const dark = [...modules].flatMap((m, i) => (m === '1' ? [`M${i % size + 4} ${Math.floor(i / size) + 4}h1v1h-1z`] : []));
+    assert.equal(drawn, dark.join(''), 'every dark module, and no other');
+    await shoot('pairing-code');
+    await readable('the code');
+    await act('pair-refused');
+    await pair.getByText('1 asker refused: replayed').waitFor();
+    await act('pair-read');
+    await pair.getByText(`Camera ${world.cameras[0].slice(0, 4)}…${world.cameras[0].slice(-4)} has read the code`).waitFor();
+    await pair.getByText('amber canoe').waitFor();
+    assert.equal(await pair.locator('.code').count(), 0, 'a code that is used up is taken away');
+    await shoot('pairing-words');
+    await readable('the words');
+    await pair.getByRole('button', { name: 'The same: take it in' }).click();
+    await pair.getByText('Garden is yours').waitFor();
+    await shoot('pairing-done');
+    await pair.getByRole('button', { name: 'Done' }).click();
+    await pair.waitFor({ state: 'hidden' });
+  },
+
+  async 'pairing: declined, and left'() {
+    const pair = page.locator('dialog#pair');
+    const begin = async () => {
+      await page.getByLabel('What is it called?').fill('Garden');
+      await page.getByRole('button', { name: 'Show the code' }).click();
+      await pair.getByText('Waiting for a camera to read it').waitFor();
+    };
+    await page.getByRole('button', { name: 'Add a camera' }).click();
+    await begin();
+    await act('pair-read');
+    await pair.getByRole('button', { name: 'Not the same' }).click();
+    await pair.getByText('No camera was taken in').waitFor();
+    await shoot('pairing-declined');
+    await readable('declined');
+    await pair.getByRole('button', { name: 'Try again' }).click();
+    await begin();
+    await page.keyboard.press('Escape');
+    await pair.waitFor({ state: 'hidden' });
+    await until('the code is worth nothing', () => act('pair-idle').then(() => true, () => false));
+    await page.reload(); // the tab knows that it is the owner's
+    await page.getByRole('button', { name: 'Add a camera' }).waitFor();
+  },
+
+  async 'pairing is for the owner'() {
+    await open(['Front door'], { owner: 'a link of yesterday' });
+    await title('Waiting');
+    await page.getByRole('button', { name: 'Add a camera' }).click();
+    await page.getByLabel('What is it called?').fill('Garden');
+    allow((text) => text.includes('403'));
+    await page.getByRole('button', { name: 'Show the code' }).click();
+    await page.getByText('Open the page by the link that sealcam view printed last').waitFor();
+    allow();
+    await open(['Front door']);
+    await title('Waiting');
+    await until('the tab is a new one', async () => (await page.evaluate(() => sessionStorage.length)) === 0);
+    assert.ok(await page.getByRole('button', { name: 'Add a camera' }).isHidden());
   },
 
   async 'no key in this browser'() {
