@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 )
 
@@ -46,6 +47,7 @@ func (a *Agent) frames(ctx context.Context) error {
 	if w, ok := a.eye.chooser.flush(); ok {
 		a.hand(w, nil)
 	}
+	a.clips.close()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -57,13 +59,17 @@ func (a *Agent) frames(ctx context.Context) error {
 func (a *Agent) frame(f *capture.Frame) error {
 	e := &a.eye
 	e.meter.mark(StageCapture)
+	f.Light = capture.Light(a.lightNow.Load())
 	if !e.due(f.Mono) {
+		a.keepForClips(f)
+		e.meter.mark(StageKeep)
 		return nil
 	}
 	luma, err := e.luma.Read(f)
 	e.meter.mark(StageLuma)
 	if err != nil {
 		a.badLuma.Add(1)
+		a.keepForClips(f)
 		return nil
 	}
 	if a.light != nil {
@@ -87,6 +93,12 @@ func (a *Agent) frame(f *capture.Frame) error {
 	for _, w := range wants {
 		a.hand(w, f)
 	}
+	if hurry := a.clips.watch(v, encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()}); hurry {
+		if w, ok := e.chooser.flush(); ok {
+			a.hand(w, nil)
+		}
+	}
+	a.keepForClips(f)
 	e.meter.mark(StageKeep)
 	return nil
 }
@@ -110,6 +122,10 @@ func (a *Agent) noteLight(f *capture.Frame) {
 func (a *Agent) lost() {
 	if a.light != nil {
 		a.light.Lost()
+	}
+	if a.clips != nil {
+		a.clips.ring.Cut(encode.EndCamera)
+		a.clips.signal()
 	}
 }
 
@@ -150,6 +166,7 @@ func (a *Agent) hand(w want, f *capture.Frame) {
 	case h = <-a.free:
 	default:
 		a.skipped.Add(1)
+		a.clips.ready(w.event)
 		return
 	}
 	if w.best {

@@ -61,6 +61,7 @@ type Agent struct {
 	eye   eye
 	free  chan *held // frames that circulate
 	jobs  chan job
+	clips *clips // nil for none
 	jpeg  encode.JPEG
 	masks []byte // hash of the privacy masks, which every picture claims; nil for none
 	up    *uplink.Uplink
@@ -92,6 +93,7 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
+	a.clips = newClips(c.Settings, masks)
 	if c.Settings.Motion.Enabled {
 		look, err := c.Settings.Detector()
 		if err != nil {
@@ -110,10 +112,12 @@ func New(c Config) (*Agent, error) {
 // fails for some seconds, published. What was not waits for the next Run.
 func (a *Agent) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.frames(running) }) // light > Frame > kept frames
-	g.Go(func() error { return a.seal(running) })   // kept frames > Picture > Sealed, spooled
-	g.Go(func() error { return a.up.Run(running) }) // spool > broker; roster and commands back
-	g.Go(func() error { return a.status(running) }) // a sealed word on how the camera is
+	g.Go(func() error { return a.frames(running) })   // light > Frame > kept frames
+	g.Go(func() error { return a.seal(running) })     // kept frames > Picture > Sealed, spooled
+	g.Go(func() error { return a.compress(running) }) // raw frames > frames of a clip
+	g.Go(func() error { return a.cut() })             // frames of a clip > Picture > Sealed, spooled
+	g.Go(func() error { return a.up.Run(running) })   // spool > broker; roster and commands back
+	g.Go(func() error { return a.status(running) })   // a sealed word on how the camera is
 	err := g.Wait()
 	if errors.Is(err, ErrReset) {
 		return err
@@ -126,15 +130,17 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // counters is what the agent counts, readable at any time.
 type counters struct {
-	cpu      [stages]atomic.Int64 // nanoseconds
-	events   atomic.Uint64
-	sealed   atomic.Uint64 // pictures
-	skipped  atomic.Uint64 // pictures that found no frame to circulate
-	badLuma  atomic.Uint64 // frames whose picture data could not be read
-	failed   atomic.Uint64 // pictures that could not be encoded or sealed
-	unmasked atomic.Uint64 // pictures not sent because the masks could not be applied
-	lightNow atomic.Uint32
-	faults   atomic.Pointer[[]string] // of the lighting, as of the last frame
+	cpu         [stages]atomic.Int64 // nanoseconds
+	events      atomic.Uint64
+	sealed      atomic.Uint64 // pictures
+	clipsSealed atomic.Uint64
+	partsSealed atomic.Uint64
+	skipped     atomic.Uint64 // pictures that found no frame to circulate
+	badLuma     atomic.Uint64 // frames whose picture data could not be read
+	failed      atomic.Uint64 // pictures that could not be encoded or sealed
+	unmasked    atomic.Uint64 // pictures not sent because the masks could not be applied
+	lightNow    atomic.Uint32
+	faults      atomic.Pointer[[]string] // of the lighting, as of the last frame
 }
 
 // Stats is what an Agent counted since its start.
@@ -142,10 +148,13 @@ type Stats struct {
 	Capture capture.Stats
 	Uplink  uplink.Stats
 	Events  uint64
-	Sealed  uint64 // pictures
-	Skipped uint64 // pictures not taken because sealing had fallen behind
-	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
-	Failed  uint64 // pictures that could not be encoded or sealed
+	Sealed  uint64           // pictures
+	Clips   uint64           // sealed to their last part
+	Parts   uint64           // of clips, sealed
+	Ring    encode.RingStats // what clips are made of; zero without clips
+	Skipped uint64           // pictures not taken because sealing had fallen behind
+	Bad     uint64           // frames whose content could not be read, beside those that Capture counts
+	Failed  uint64           // pictures that could not be encoded or sealed
 	// Unmasked are pictures that were not sent because the privacy masks could not
 	// be applied to them; they count as failed too.
 	Unmasked uint64
@@ -163,6 +172,9 @@ func (a *Agent) Stats() Stats {
 	}
 	if f := a.faults.Load(); f != nil {
 		s.Faults = *f
+	}
+	if a.clips != nil {
+		s.Clips, s.Parts, s.Ring = a.clipsSealed.Load(), a.partsSealed.Load(), a.clips.ring.Stats()
 	}
 	for i := range a.cpu {
 		s.CPU[i] = time.Duration(a.cpu[i].Load())

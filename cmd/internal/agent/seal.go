@@ -23,6 +23,7 @@ func (a *Agent) seal(ctx context.Context) error {
 		if err == nil {
 			err = a.send(j.want, p)
 		}
+		a.clips.ready(j.want.event)
 		m.mark(StageSeal)
 		if err != nil {
 			a.failed.Add(1)
@@ -36,6 +37,9 @@ func (a *Agent) seal(ctx context.Context) error {
 	}
 	if !a.ended {
 		return nil
+	}
+	if a.clips != nil {
+		<-a.clips.done
 	}
 	a.linger(ctx)
 	return errEnded

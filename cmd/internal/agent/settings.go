@@ -31,6 +31,13 @@ type Settings struct {
 	Privacy struct {
 		Masks []MaskSettings `toml:"mask"`
 	} `toml:"privacy"`
+	Clips struct {
+		Enabled bool          `toml:"enabled"`
+		Before  toml.Duration `toml:"before"`
+		After   toml.Duration `toml:"after"`
+		Max     toml.Duration `toml:"max"`
+		Memory  toml.ByteSize `toml:"memory"`
+	} `toml:"clips"`
 	Live struct {
 		Every toml.Duration `toml:"every"`
 	} `toml:"live"`
@@ -52,6 +59,11 @@ func Defaults() Settings {
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
 	s.Light = lighting.Settings{Night: daynight.Span{From: 20 * time.Hour, To: 6*time.Hour + 30*time.Minute}, Dark: 28, LampMax: 1}
+	s.Clips.Enabled = true
+	s.Clips.Before.Duration = 5 * time.Second
+	s.Clips.After.Duration = 5 * time.Second
+	s.Clips.Max.Duration = time.Minute
+	s.Clips.Memory.Bytes = 32 << 20
 	s.Live.Every.Duration = 10 * time.Second
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
@@ -96,6 +108,10 @@ func (s Settings) Validate() error {
 		{within(float64(s.Motion.Sensitivity), 1, 10), "motion.sensitivity", fmt.Sprintf("expected 1 (only the obvious) to 10 (everything), found %d", s.Motion.Sensitivity)},
 		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},
 		{s.Live.Every.Duration == 0 || within(s.Live.Every.Seconds(), 0.1, 86400), "live.every", fmt.Sprintf(`expected "0s" (never) or "100ms" to "24h", found %q`, s.Live.Every)},
+		{within(s.Clips.Before.Seconds(), 0, 60), "clips.before", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.Before)},
+		{within(s.Clips.After.Seconds(), 0, 60), "clips.after", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.After)},
+		{within(s.Clips.Max.Seconds(), s.Clips.Before.Seconds()+1, 3600), "clips.max", fmt.Sprintf(`expected a second more than clips.before, to "1h", found %q`, s.Clips.Max)},
+		{within(float64(s.Clips.Memory.Bytes), 1<<20, 1<<30), "clips.memory", fmt.Sprintf(`expected "1 MiB" to "1 GiB", found %q`, s.Clips.Memory)},
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
 		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},

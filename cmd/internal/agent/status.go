@@ -67,5 +67,11 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,
 		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped, "unmasked": st.Unmasked,
 	}
+	if a.clips != nil {
+		s.Capture["clips"] = map[string]any{
+			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped,
+			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),
+		}
+	}
 	return s
 }

@@ -1,0 +1,186 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/encode"
+)
+
+// clips is what clips come from: the ring that every frame goes into, and what
+// cuts them out of it. A nil *clips keeps nothing.
+type clips struct {
+	ring   *encode.Ring
+	cutter *encode.Cutter
+	masked bool
+	wake   chan struct{} // there are frames for a clip
+	ended  chan struct{} // there will be no more
+	done   chan struct{} // the last part is spooled, or never will be
+	raw    chan *held    // frames on their way to the compressor
+	spare  chan *held    // the one that may go there next
+}
+
+// newClips returns nil where the settings want no clips.
+func newClips(s Settings, masks capture.Masks) *clips {
+	if !s.Clips.Enabled {
+		return nil
+	}
+	c := &clips{
+		ring: encode.NewRing(int(s.Clips.Memory.Bytes), s.Clips.Before.Duration), masked: len(masks) > 0,
+		wake: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{}), raw: make(chan *held, 1), spare: make(chan *held, 1),
+	}
+	c.cutter = encode.NewCutter(c.ring, &encode.JPEG{Masks: masks}, encode.CutterConfig{
+		Before: s.Clips.Before.Duration, After: s.Clips.After.Duration, Longest: s.Clips.Max.Duration,
+	})
+	c.spare <- new(held)
+	return c
+}
+
+// watch tells the cutter what motion found in the frame of now. It reports
+// whether the open event's snapshot is wanted at once.
+func (c *clips) watch(v motion.Verdict, now encode.Moment) (hurry bool) {
+	if c == nil {
+		return false
+	}
+	if v.Started && v.Event != nil {
+		c.cutter.Event(v.Event.ID, v.Event.Start, now)
+	}
+	return c.cutter.Look(now.Frame, v.Event != nil && !v.Ended)
+}
+
+// ready says that the snapshot of an event is on its way, or that there is none.
+func (c *clips) ready(event uint64) {
+	if c != nil && event != 0 {
+		c.cutter.Ready(event)
+		c.signal()
+	}
+}
+
+// keepForClips puts f into the ring, raw frames by way of the compressor. It
+// allocates nothing and never waits.
+func (a *Agent) keepForClips(f *capture.Frame) {
+	c := a.clips
+	if c == nil {
+		return
+	}
+	switch f.Format.Pixel {
+	case capture.YUYV, capture.NV12, capture.Grey:
+		select {
+		case h := <-c.spare:
+			h.keep(f, time.Time{}, 0)
+			c.raw <- h // has room: there is one such frame
+		default: // the compressor is at work, or rests
+		}
+		return
+	case capture.H264, capture.H265:
+		if c.masked { // it cannot be applied to them, so nothing of them may leave the camera
+			a.unmasked.Add(1)
+			return
+		}
+	}
+	if err := c.ring.Push(f); err != nil {
+		a.badLuma.Add(1)
+	}
+	c.signal()
+}
+
+// signal wakes cut, if a clip is to be cut.
+func (c *clips) signal() {
+	if c.cutter.Waiting() == 0 {
+		return
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the clips with the frames there are, and what waits for them.
+func (c *clips) close() {
+	if c != nil {
+		c.cutter.Close(encode.EndStopped)
+		close(c.ended)
+		close(c.raw)
+	}
+}
+
+// cut turns the frames of events into parts of clips and Sealed until the
+// frames end. It runs beside the snapshots, which no clip may hold up.
+func (a *Agent) cut() error {
+	if a.clips == nil {
+		return nil
+	}
+	defer close(a.clips.done)
+	for {
+		select {
+		case <-a.clips.wake:
+			a.parts()
+		case <-a.clips.ended:
+			a.parts()
+			return nil
+		}
+	}
+}
+
+// parts seals all parts that there are.
+func (a *Agent) parts() {
+	for {
+		p, ok, err := a.clips.cutter.Next()
+		if err == nil && !ok {
+			return
+		}
+		if err == nil {
+			p.Masks = a.masks
+			err = a.up.Send(p)
+		}
+		if err != nil {
+			a.failed.Add(1)
+			a.log.Warn("a part of a clip was not sealed", "event", p.Event, "part", p.Part, "err", err)
+			continue
+		}
+		a.partsSealed.Add(1)
+		if p.Last {
+			a.clipsSealed.Add(1)
+			a.log.Info("clip", "event", p.Event, "parts", p.Part+1, "ended", p.Clip.Ended, "pre_roll", p.Clip.PreRoll)
+		}
+	}
+}
+
+// resting is how much longer than it works the compressor rests: what a camera
+// without a compressor of its own costs is a quarter of one processor.
+const resting = 3
+
+// compress turns raw frames into JPEGs for the ring, as many as that leaves time
+// for, until the frames end.
+func (a *Agent) compress(ctx context.Context) error {
+	if a.clips == nil {
+		return nil
+	}
+	var e encode.JPEG
+	var out []byte
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for h := range a.clips.raw {
+		began := a.mono()
+		f := h.frame
+		var err error
+		if out, _, _, err = e.Append(out[:0], &f); err == nil {
+			f.Data, f.Format.Pixel, f.Format.Stride = out, capture.MJPEG, 0
+			err = a.clips.ring.Push(&f)
+		}
+		if bad := (*capture.BadFrame)(nil); err != nil && !errors.As(err, &bad) {
+			return err
+		}
+		a.clips.signal()
+		rest.Reset(resting * (a.mono() - began))
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+		}
+		a.clips.spare <- h
+	}
+	return nil
+}
