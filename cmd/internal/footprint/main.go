@@ -172,7 +172,7 @@ func household(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	config := filepath.Join(dir, "sealcamd.toml")
-	text := fmt.Sprintf("state = %q\n[camera]\nsource = %q\nrate = 30.0\n", state, film)
+	text := fmt.Sprintf("state = %q\n[camera]\nsource = %q\nrate = 30.0\n[clips]\nenabled = false\n", state, film)
 	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
