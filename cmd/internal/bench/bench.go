@@ -25,6 +25,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/page"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -57,6 +58,7 @@ type bench struct {
 	viewer           *viewer.Viewer
 	url              string // of the page, with the viewer's key
 	verdicts         *verdicts
+	films            films
 	cut              atomic.Bool // the cameras' network
 }
 
@@ -72,7 +74,7 @@ func Run(ctx context.Context, env *cli.Env, c Config) error {
 
 // newBench makes every part; nothing runs yet.
 func newBench(ctx context.Context, c Config) (b *bench, err error) {
-	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts()}
+	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts(), films: films{c.Save, map[clip.Key]*clip.Film{}}}
 	if b.dir, err = os.MkdirTemp("", "sealcam-bench-"); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -142,7 +143,31 @@ func TestFilmOnce(t *testing.T) {
 	if err != nil || uint64(len(saved)) != r.Verified {
 		t.Errorf("%d pictures saved (%v), %d verified", len(saved), err, r.Verified)
 	}
+	films, err := filepath.Glob(filepath.Join(save, "*.mp4"))
+	if err != nil || len(films) == 0 || uint64(len(films)) != r.Clips || r.PartsVerified != r.PartsSealed {
+		t.Errorf("%d films saved (%v) of %d clips, %d parts verified of %d sealed", len(films), err, r.Clips, r.PartsVerified, r.PartsSealed)
+	}
+	for _, f := range films {
+		plays(t, f)
+	}
 	noLeak(t, before)
+}
+
+// plays reads a film as strangers do: neither ffprobe nor a decoder complains.
+func plays(t *testing.T, film string) {
+	t.Helper()
+	for _, args := range [][]string{{"ffprobe", "-v", "warning", "-show_streams", film}, {"ffmpeg", "-v", "warning", "-xerror", "-i", film, "-f", "null", "-"}} {
+		path, err := exec.LookPath(args[0])
+		if err != nil {
+			t.Fatalf("%v: make test-deps installs it", err)
+		}
+		cmd := exec.Command(path, args[1:]...)
+		var complaints strings.Builder
+		cmd.Stderr = &complaints
+		if err := cmd.Run(); err != nil || complaints.Len() > 0 {
+			t.Errorf("%s: %v: %s", args[0], err, &complaints)
+		}
+	}
 }
 
 // A hostile relay swaps the neighbour's pictures in: every one is refused, and

@@ -36,6 +36,11 @@ type Report struct {
 	Reasons  map[string]uint64 `json:"refused_reasons,omitempty"`
 	Skipped  uint64            `json:"pictures_skipped"` // sealing had fallen behind
 
+	Clips         uint64  `json:"clips_sealed"` // to their last part
+	PartsSealed   uint64  `json:"parts_sealed"` // of clips
+	PartsVerified uint64  `json:"parts_verified"`
+	RingMB        float64 `json:"ring_mb"` // that pre-roll takes of the camera's memory
+
 	FirstVerified float64 `json:"first_verified_s"` // from the start of the bench; 0: none
 	Latency       float64 `json:"latency_ms_p50"`   // from capture to verified, live pictures
 	LatencyP95    float64 `json:"latency_ms_p95"`
@@ -58,6 +63,7 @@ func (r Report) write(path string) error {
 type verdicts struct {
 	mu       sync.Mutex
 	verified uint64
+	parts    uint64 // of clips, verified
 	refused  uint64
 	reasons  map[string]uint64
 	first    time.Time
@@ -88,11 +94,18 @@ func (v *verdicts) accept(at time.Time, latency time.Duration) {
 	}
 }
 
-// judged returns how many pictures were verified or refused.
+// part counts a verified part of a clip.
+func (v *verdicts) part() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.parts++
+}
+
+// judged returns how many pictures and parts were verified or refused.
 func (v *verdicts) judged() uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.verified + v.refused
+	return v.verified + v.parts + v.refused
 }
 
 func (v *verdicts) refuse(reason string) {
@@ -120,7 +133,8 @@ func (b *bench) report() Report {
 	r := Report{
 		Source: b.source.Name, Format: s.Capture.Format.String(), Seconds: time.Since(b.began).Seconds(),
 		Frames: s.Capture.Frames, Dropped: s.Capture.Dropped, Bad: s.Capture.Bad,
-		Events: s.Events, Sealed: s.Sealed, Skipped: s.Skipped, Stages: map[string]float64{},
+		Events: s.Events, Sealed: s.Sealed, Skipped: s.Skipped, Clips: s.Clips, PartsSealed: s.Parts,
+		RingMB: float64(s.Ring.Bytes) / (1 << 20), Stages: map[string]float64{},
 		Latency: b.verdicts.percentile(0.5), LatencyP95: b.verdicts.percentile(0.95), RSS: residentMB(),
 	}
 	frames := float64(max(1, s.Capture.Frames))
@@ -136,7 +150,7 @@ func (b *bench) report() Report {
 	v := b.verdicts
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	r.Verified, r.Refused, r.Reasons = v.verified, v.refused, map[string]uint64{}
+	r.Verified, r.PartsVerified, r.Refused, r.Reasons = v.verified, v.parts, v.refused, map[string]uint64{}
 	for k, n := range v.reasons {
 		r.Reasons[k] = n
 	}

@@ -116,6 +116,7 @@ func (s *screen) closing(r Report) {
 	row("cpu", "%.2f ms a frame: %s", r.CPU, stageWords(r.Stages))
 	row("events", "%d", r.Events)
 	row("pictures", "%d sealed, %s verified, %s refused%s", r.Sealed, e.Paint(cli.Good, fmt.Sprint(r.Verified)), s.paintRefused(r.Refused), reasonWords(r.Reasons))
+	row("clips", "%d, of %d parts sealed, %s verified", r.Clips, r.PartsSealed, e.Paint(cli.Good, fmt.Sprint(r.PartsVerified)))
 	row("latency", "%.0f ms from lens to verdict, 95 %% within %.0f ms", r.Latency, r.LatencyP95)
 	row("memory", "%.0f MB for both cameras, broker, page and viewer", r.RSS)
 	if s.b.Report != "" {

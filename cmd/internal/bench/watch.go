@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -70,11 +71,16 @@ func (b *bench) roster() ([]byte, error) {
 
 // watch counts verdicts until ctx ends.
 func (b *bench) watch(ctx context.Context) error {
-	return b.viewer.Run(ctx, func(o viewer.Outcome) error {
+	err := b.viewer.Run(ctx, func(o viewer.Outcome) error {
 		switch o.What {
 		case viewer.Verified:
 			m := o.Verified.Meta()
-			if m.Kind != seal.KindSnapshot {
+			switch m.Kind {
+			case seal.KindSnapshot:
+			case seal.KindClip:
+				b.verdicts.part()
+				return b.films.add(o.Verified)
+			default:
 				return nil
 			}
 			b.verdicts.accept(o.At, o.At.Sub(m.Taken))
@@ -84,6 +90,7 @@ func (b *bench) watch(ctx context.Context) error {
 		}
 		return nil
 	})
+	return errors.Join(err, b.films.close())
 }
 
 // drain waits, when the camera has ended, until its viewer has judged what was
@@ -93,7 +100,10 @@ func (b *bench) drain(ctx context.Context) {
 	limit := time.After(5 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for b.verdicts.judged() < b.mine.agent.Stats().Sealed {
+	for {
+		if s := b.mine.agent.Stats(); b.verdicts.judged() >= s.Sealed+s.Parts {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-limit:

@@ -1,0 +1,109 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/clip"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+// Somebody walks by: the event's snapshot comes first, and then a clip that
+// begins before the event and plays, of motion JPEG as the camera made it and of
+// raw frames as far as they were compressed.
+func TestClipsOfEvents(t *testing.T) {
+	for _, pixel := range []string{"mjpeg", "grey"} {
+		t.Run(pixel, func(t *testing.T) {
+			h, sky := newHome(t), newAir()
+			opener, err := seal.NewOpener(seal.OpenerConfig{
+				Household: h.viewer.Household(), Roster: h.viewer.Roster(), Key: h.viewer.Key(), Now: time.Now,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := Defaults()
+			s.Live.Every.Duration = 0
+			s.Camera.Once = true
+			s.Clips.After.Duration = 2 * time.Second
+			a := h.agent(t, s, once("walk?size=640x360&rate=10&pixel="+pixel, 200), nil, sky)
+			if err := a.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			view := &screen{t: t, air: sky, camera: h.camera.ID(), opener: opener}
+			view.look()
+			snapshots, films, order := map[uint64]bool{}, map[clip.Key]*clip.Film{}, []clip.Key{}
+			for _, v := range view.shown {
+				m := v.Meta()
+				if m.Kind == seal.KindSnapshot {
+					snapshots[m.Event] = true
+				}
+				k, ok := clip.KeyOf(v)
+				if !ok {
+					continue
+				}
+				if !snapshots[k.Event] {
+					t.Errorf("part %d of event %d comes before its snapshot", m.Part, k.Event)
+				}
+				if films[k] == nil {
+					films[k], order = clip.New(k), append(order, k)
+				}
+				if err := films[k].Add(v); err != nil {
+					t.Error(err)
+				}
+			}
+			st := a.Stats()
+			if len(films) == 0 || st.Events == 0 || st.Clips != uint64(len(films)) || st.Ring.Lost != 0 {
+				t.Fatalf("%d clips have come of %d events, %d were sealed, %d frames were lost", len(films), st.Events, st.Clips, st.Ring.Lost)
+			}
+			for _, k := range order {
+				f := films[k]
+				if !f.Whole() {
+					t.Errorf("clip of event %d is not whole", k.Event)
+				}
+				if pixel == "mjpeg" && f.Marks().PreRoll < 2*time.Second {
+					t.Errorf("clip of event %d begins %v before it", k.Event, f.Marks().PreRoll)
+				}
+				play(t, f)
+			}
+		})
+	}
+}
+
+// play decodes a film; a decoder that complains is an error.
+func play(t *testing.T, f *clip.Film) {
+	t.Helper()
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Fatalf("%v: make test-deps installs it", err)
+	}
+	var mp4 bytes.Buffer
+	if _, err := f.WriteTo(&mp4); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "film.mp4")
+	if err := os.WriteFile(file, mp4.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(ffmpeg, "-v", "warning", "-xerror", "-i", file, "-f", "null", "-").CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Without clips nothing is kept and nothing sealed but snapshots.
+func TestNoClips(t *testing.T) {
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	s.Camera.Once = true
+	s.Clips.Enabled = false
+	a := newAgent(t, s, once("walk?size=640x360&rate=10&pixel=grey", 150))
+	if err := a.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := a.Stats(); st.Events == 0 || st.Parts != 0 || st.Ring.Bytes != 0 {
+		t.Errorf("%d events, %d parts, %d bytes of ring", st.Events, st.Parts, st.Ring.Bytes)
+	}
+}
