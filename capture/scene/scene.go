@@ -30,6 +30,7 @@ type Options struct {
 // Truth is what a scene really shows at one moment.
 type Truth struct {
 	Moving bool            // a person is in the picture, walking or standing, with a quarter of the body at least
+	Tamper string          // what was done to the camera: "covered", "blinded", "defocused", "moved"; "" for nothing
 	Visit  int             // which visit it is, counted from 1; 0 for none
 	Box    image.Rectangle // the part of the picture that the person covers; empty for none
 	Lux    float64         // light on the garden
@@ -47,6 +48,8 @@ type Scene struct {
 	work   *canvas // base and who is in it, by day
 	out    *canvas // work in the scene's light, with noise
 	dirty  image.Rectangle
+	turned *canvas // the garden after the camera was turned; nil for scenes in which it is not
+	aside  []uint8 // lamp, after the camera was turned
 	grain  *grain
 	coarse *grain // the same in weak light
 
@@ -58,7 +61,9 @@ type Scene struct {
 // Open returns the camera that spec describes, for example
 // "walk?size=1280x720&rate=10&seed=3&pixel=mjpeg". The names are walk, stand and
 // night, with people; dusk, rain, snow, wind, clouds, shadows, exposure, insects, spider,
-// headlights, lamp, frozen and empty, without. Options are
+// headlights, lamp, frozen and empty, without; covered, blinded, defocused and
+// moved, in which something happens to the camera, and fog, truck and blackout, in
+// which it only seems so. In those, odd seeds are night. Options are
 //
 //	size=WxH   pixels, even, 64x48 to 4096x2304; 1280x720 if absent
 //	rate=N     frames a second, 1 to 60; 10 if absent
@@ -98,6 +103,9 @@ func New(text string, opt Options) (*Scene, error) {
 	s.base, s.lamp = drawGarden(v, spec.w, spec.h)
 	s.work, s.out = newCanvas(spec.w, spec.h), newCanvas(spec.w, spec.h)
 	s.work.copyFrom(s.base, s.base.bounds())
+	if spec.script.name == "moved" {
+		s.turned, s.aside = drawGarden(turnedView(v, spec.seed, spec.w, spec.h), spec.w, spec.h)
+	}
 	s.grain = newGrain(dice(spec.seed, 4, 0), spec.noise)
 	s.coarse = newGrain(dice(spec.seed, 4, 1), 2*spec.noise)
 	s.packer.pixel, s.packer.quality = spec.pixel, spec.quality
@@ -113,7 +121,7 @@ func (s *Scene) Format() capture.Format {
 // Frame has as Mono.
 func (s *Scene) Truth(t time.Duration) Truth {
 	_, lux := s.script.light(s.spec.seed, t, float32(s.spec.w))
-	truth := Truth{Lux: lux}
+	truth := Truth{Lux: lux, Tamper: s.lens(t).tamper()}
 	if who, n := s.person(t); who != nil {
 		whole := who.box()
 		if box := whole.Intersect(s.base.bounds()); 4*box.Dx()*box.Dy() >= whole.Dx()*whole.Dy() {
@@ -121,6 +129,14 @@ func (s *Scene) Truth(t time.Duration) Truth {
 		}
 	}
 	return truth
+}
+
+// lens returns what happens to the camera at t.
+func (s *Scene) lens(t time.Duration) lens {
+	if s.script.lens == nil {
+		return lens{}
+	}
+	return s.script.lens(s.spec.seed, t)
 }
 
 // person returns who is in the garden at t, and the number of the visit.
@@ -196,10 +212,16 @@ func (s *Scene) wait(ctx context.Context) error {
 // draw composes frame n, taken at t, in s.out.
 func (s *Scene) draw(n uint64, t time.Duration) {
 	l, _ := s.script.light(s.spec.seed, t, float32(s.spec.w))
+	lens := s.lens(t)
 	s.work.copyFrom(s.base, s.dirty)
 	s.dirty = image.Rectangle{}
 	if s.script.windy {
 		wind(s.work, s.base, t)
+	}
+	lamp := s.lamp
+	if lens.what == turned && lens.k > 0 {
+		s.dirty, lamp = s.work.bounds(), s.aside
+		s.work.copyFrom(s.turned, s.dirty)
 	}
 	if who, _ := s.person(t); who != nil {
 		s.dirty = who.draw(s.work, float32(smooth(0.5, 1, float32(l.ambient))))
@@ -207,8 +229,9 @@ func (s *Scene) draw(n uint64, t time.Duration) {
 	if l.isDay() {
 		s.out.copyFrom(s.work, s.out.bounds())
 	} else {
-		s.out.lit(s.work, l, s.lamp)
+		s.out.lit(s.work, l, lamp)
 	}
+	lens.apply(s.out)
 	rng := rand.New(rand.NewPCG(s.spec.seed, n<<8|5))
 	if s.script.air != nil {
 		s.script.air(s.out, s.spec.seed, t, rng)

@@ -16,6 +16,7 @@ type script struct {
 	air    air  // what is drawn over the lit garden, or nil
 	grey   bool // the sky is overcast
 	windy  bool
+	lens   func(seed uint64, t time.Duration) lens // what happens to the camera; nil for nothing
 	frozen bool
 }
 
@@ -36,6 +37,13 @@ var scripts = [...]script{
 	{name: "lamp", light: lampFlips},
 	{name: "frozen", light: day, frozen: true},
 	{name: "empty", light: day},
+	{name: "covered", light: bySeed, lens: happens(hidden, 900*time.Millisecond, 26*time.Second)},
+	{name: "blinded", light: bySeed, lens: happens(dazzled, 400*time.Millisecond, 20*time.Second)},
+	{name: "defocused", light: bySeed, lens: happens(blurred, time.Second, 26*time.Second)},
+	{name: "moved", light: bySeed, lens: happens(turned, 300*time.Millisecond, 26*time.Second)},
+	{name: "fog", light: overcast, grey: true, lens: happens(foggy, 34*time.Second, 68*time.Second)},
+	{name: "truck", light: bySeed, lens: happens(parked, 3*time.Second, 60*time.Second)},
+	{name: "blackout", light: blackout},
 }
 
 // dice returns the random numbers of the n-th occurrence of something in a scene.
