@@ -39,6 +39,12 @@ const (
 	CausePeriod  Cause = iota + 1 // the declared period came round
 	CauseMotion                   // an event of the motion detector
 	CauseRequest                  // a viewer asked
+
+	// The camera does not see any more what it was put up to see.
+	CauseCovered
+	CauseBlinded
+	CauseDefocused
+	CauseMoved
 )
 
 // String returns the word that travels in a seal.
@@ -50,6 +56,14 @@ func (c Cause) String() string {
 		return "motion"
 	case CauseRequest:
 		return "request"
+	case CauseCovered:
+		return "covered"
+	case CauseBlinded:
+		return "blinded"
+	case CauseDefocused:
+		return "defocused"
+	case CauseMoved:
+		return "moved"
 	}
 	return "unknown"
 }

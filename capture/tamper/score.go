@@ -99,7 +99,7 @@ func (v *view) piece(e *eye, x, y int) (shape bool, r float32, level bool) {
 	if vb > 0.25 { // less is not a shape but rounding
 		r = (ab/n - a/n*(b/n)) / sqrt32(va*vb)
 	}
-	return true, r, abs32(a-b)/n < 6+0.2*a/n
+	return true, r, abs32(a-b)/n < 3+0.2*a/n
 }
 
 // judge says what a picture with this score looks like. uneven says that it went

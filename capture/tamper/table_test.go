@@ -81,7 +81,7 @@ func TestTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for seed := *first; seed < *first+*seeds; seed++ {
-				how := []string{"rate=4&pixel=grey", "rate=4&pixel=nv12", "rate=10&pixel=grey&noise=4", "rate=5&pixel=mjpeg"}[seed%4]
+				how := []string{"rate=5&pixel=grey", "rate=5&pixel=nv12", "rate=10&pixel=grey&noise=4", "rate=6&pixel=mjpeg"}[seed%4]
 				spec := fmt.Sprintf("%s?for=75s&size=640x360&seed=%d&%s", name, seed, how)
 				events, truth := play(t, spec)
 				t.Logf("%-70s done %v, found %v", spec, truth, events)

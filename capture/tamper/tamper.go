@@ -208,9 +208,9 @@ func (d *Detector) hold(k Kind) time.Duration {
 // the rest as it was: so a hand comes, and so light does not go.
 func (d *Detector) notePartial(s score, dt time.Duration) {
 	switch {
-	case s.same > 0.85*s.usual:
+	case s.same > 0.93*s.usual:
 		d.partial = 0
-	case s.same > 0.15*s.usual:
+	case s.same > 0.05*s.usual:
 		d.partial += dt
 	}
 }

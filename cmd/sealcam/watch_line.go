@@ -76,7 +76,7 @@ func pictureWords(v *seal.Verified, now time.Time) string {
 		size = fmt.Sprintf("%dx%d", m.Width, m.Height)
 	}
 	words := []string{
-		column(m.Kind, 8), column(m.Cause, 8), column(m.Light, 9), column(size, 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
+		column(m.Kind, 8), column(m.Cause, 9), column(m.Light, 9), column(size, 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
 	}
 	if m.Kind == seal.KindClip {
 		words = append(words, fmt.Sprintf("event %d part %d", m.Event, m.Part))

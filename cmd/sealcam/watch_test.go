@@ -93,12 +93,12 @@ func TestWatchLines(t *testing.T) {
 		o    viewer.Outcome
 		want string
 	}{
-		{"picture", picture(400 * time.Millisecond), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  0.4 s ago\n"},
-		{"picture of a clock that is ahead", picture(-time.Second), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  just now\n"},
-		{"older picture", picture(90 * time.Second), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  1m30s ago\n"},
-		{"old picture", picture(26 * time.Hour), "12:00:00  verified   Garden            snapshot  motion    night      1920x1080    214 kB  of 2026-05-03 10:00:00\n"},
+		{"picture", picture(400 * time.Millisecond), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  0.4 s ago\n"},
+		{"picture of a clock that is ahead", picture(-time.Second), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  just now\n"},
+		{"older picture", picture(90 * time.Second), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  1m30s ago\n"},
+		{"old picture", picture(26 * time.Hour), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  of 2026-05-03 10:00:00\n"},
 		{"part of a clip, no clock", s.outcome(seal.Meta{Kind: seal.KindClip, Media: "video/mp4", Clock: seal.ClockNone, Event: 7, Part: 2}, "x"),
-			"12:00:00  verified   Garden            clip                                          1 kB  no clock  event 7 part 2\n"},
+			"12:00:00  verified   Garden            clip                                           1 kB  no clock  event 7 part 2\n"},
 		{"refusal", viewer.Outcome{What: viewer.Refused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.BrokenSeal, Alarm: true}},
 			"12:00:00  refused    Garden            broken seal   This picture was changed on its way, or is not from your camera; the camera's key may have been copied\n"},
 		{"gap", gap(viewer.GapOpened, 3, 0), "12:00:00  gap        Garden            3 missing between 10:00 and 11:00, asked for\n"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/capture/tamper"
 	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 )
@@ -24,6 +25,7 @@ type job struct {
 type eye struct {
 	luma    capture.LumaReader
 	motion  *motion.Detector
+	tamper  *tamper.Detector
 	chooser chooser
 	best    *held // copy of the best frame of the open event
 	asked   []uplink.Request
@@ -76,6 +78,7 @@ func (a *Agent) frame(f *capture.Frame) error {
 		f.Light = a.light.Step(f.Mono, a.now(), luma)
 		a.noteLight(f)
 	}
+	a.watchSight(luma, f)
 	e.meter.mark(StageLight)
 	var v motion.Verdict
 	if e.motion != nil {

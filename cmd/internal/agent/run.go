@@ -18,6 +18,7 @@ import (
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/capture/tamper"
 	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 )
@@ -103,6 +104,9 @@ func New(c Config) (*Agent, error) {
 			return nil, fmt.Errorf("motion: %w", err)
 		}
 	}
+	if c.Settings.Tamper.Enabled {
+		a.eye.tamper = new(tamper.Detector)
+	}
 	a.loop = capture.Loop{Open: c.Open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
 	return a, nil
 }
@@ -140,6 +144,7 @@ type counters struct {
 	failed      atomic.Uint64 // pictures that could not be encoded or sealed
 	unmasked    atomic.Uint64 // pictures not sent because the masks could not be applied
 	lightNow    atomic.Uint32
+	sight       atomic.Uint32            // tamper.Kind
 	faults      atomic.Pointer[[]string] // of the lighting, as of the last frame
 }
 
@@ -159,6 +164,7 @@ type Stats struct {
 	// be applied to them; they count as failed too.
 	Unmasked uint64
 	Light    capture.Light
+	Sight    tamper.Kind           // what hinders the camera from seeing
 	Faults   []string              // what does not work, one sentence each
 	CPU      [stages]time.Duration // per stage; 0 where the system does not say
 }
@@ -169,6 +175,7 @@ func (a *Agent) Stats() Stats {
 		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
 		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
 		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(), Light: capture.Light(a.lightNow.Load()),
+		Sight: tamper.Kind(a.sight.Load()),
 	}
 	if f := a.faults.Load(); f != nil {
 		s.Faults = *f

@@ -26,7 +26,10 @@ type Settings struct {
 		Rate   float64 `toml:"rate"`
 		Once   bool    `toml:"once"`
 	} `toml:"camera"`
-	Motion  MotionSettings    `toml:"motion"`
+	Motion MotionSettings `toml:"motion"`
+	Tamper struct {
+		Enabled bool `toml:"enabled"`
+	} `toml:"tamper"`
 	Light   lighting.Settings `toml:"light"`
 	Privacy struct {
 		Masks []MaskSettings `toml:"mask"`
@@ -58,6 +61,7 @@ func Defaults() Settings {
 	s.Motion.Enabled = true
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
+	s.Tamper.Enabled = true
 	s.Light = lighting.Settings{Night: daynight.Span{From: 20 * time.Hour, To: 6*time.Hour + 30*time.Minute}, Dark: 28, LampMax: 1}
 	s.Clips.Enabled = true
 	s.Clips.Before.Duration = 5 * time.Second

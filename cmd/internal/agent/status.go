@@ -54,6 +54,10 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if len(st.Faults) > 0 {
 		s.State, s.Troubles = "trouble", st.Faults
 	}
+	if trouble := st.Sight.Sentence(); trouble != "" {
+		s.State = "trouble"
+		s.Troubles = append(slices.Clone(s.Troubles), trouble)
+	}
 	c := st.Capture
 	if c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second {
 		s.State = "trouble"

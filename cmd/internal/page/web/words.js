@@ -63,6 +63,9 @@ export function day(t, now) {
 export const shortID = (id) => (id ? `${id.slice(0, 4)}…${id.slice(-4)}` : 'unknown');
 
 // The causes and the light of a picture, as a person says them.
-export const cause = (c) => ({ motion: 'Motion', request: 'You asked', period: 'Every so often' })[c] ?? 'Picture';
+export const cause = (c) => ({
+  motion: 'Motion', request: 'You asked', period: 'Every so often',
+  covered: 'Lens covered', blinded: 'Lens blinded', defocused: 'Out of focus', moved: 'Camera moved',
+})[c] ?? 'Picture';
 export const causeIcon = (c) => ({ motion: 'motion', request: 'asked', period: 'period' })[c] ?? 'camera';
 export const light = (l) => ({ day: 'day', night: 'night', switching: 'light is changing' })[l] ?? '';
