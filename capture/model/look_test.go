@@ -1,0 +1,129 @@
+package model_test
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"testing"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/model"
+	mt "github.com/sealcam/sealcam/capture/model/modeltest"
+)
+
+// judge writes a classifier of three classes that sees red, green and blue: the
+// mean of each channel of a 4 x 4 picture, through a softmax.
+func judge(t *testing.T, kind int) *model.Model {
+	t.Helper()
+	f := mt.New(1)
+	in, q := mt.Q(1.0/255, -128), mt.Q(1.0/255, -128)
+	switch kind {
+	case mt.Uint8:
+		in, q = mt.Q(1.0/255, 0), mt.Q(1.0/255, 0)
+	case mt.Float32:
+		in, q = mt.Quant{}, mt.Quant{}
+	}
+	x := f.Input(kind, []int{1, 4, 4, 3}, in)
+	x = f.Op(mt.Mean, map[int]any{0: false}, kind, []int{1, 3}, q, x, f.Ints(1, 2))
+	m, err := model.New(f.Bytes(f.Op(mt.Softmax, map[int]any{0: float32(5)}, kind, []int{1, 3}, q, x)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// halves draws a picture whose left half has one colour and the right another,
+// as every kind of frame.
+func halves(t *testing.T, left, right color.RGBA) map[string]*capture.Frame {
+	t.Helper()
+	const w, h = 64, 48
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	yuyv, nv12 := make([]byte, w*h*2), make([]byte, w*h*3/2)
+	for y := range h {
+		for x := range w {
+			c := left
+			if x >= w/2 {
+				c = right
+			}
+			img.SetRGBA(x, y, c)
+			l, cb, cr := color.RGBToYCbCr(c.R, c.G, c.B)
+			nv12[y*w+x] = l
+			nv12[w*h+y/2*w+x/2*2], nv12[w*h+y/2*w+x/2*2+1] = cb, cr
+			yuyv[(y*w+x)*2] = l
+			yuyv[(y*w+x/2*2)*2+1], yuyv[(y*w+x/2*2)*2+3] = cb, cr
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	format := func(p capture.Pixel) capture.Format { return capture.Format{Pixel: p, Width: w, Height: h} }
+	return map[string]*capture.Frame{
+		"mjpeg": {Format: format(capture.MJPEG), Data: b.Bytes()},
+		"nv12":  {Format: format(capture.NV12), Data: nv12},
+		"yuyv":  {Format: format(capture.YUYV), Data: yuyv},
+	}
+}
+
+// The part that is looked at is the part that is seen, in its colours, from every
+// kind of frame and in every type of network.
+func TestLookSeesThePart(t *testing.T) {
+	for name, f := range halves(t, color.RGBA{220, 30, 30, 255}, color.RGBA{20, 40, 230, 255}) {
+		p, err := model.NewPicture(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []int{mt.Float32, mt.Int8, mt.Uint8} {
+			m := judge(t, kind)
+			for want, box := range map[int]model.Area{0: {X: 0.05, Y: 0.3, W: 0.1, H: 0.2}, 2: {X: 0.8, Y: 0.5, W: 0.1, H: 0.2}} {
+				found, err := m.Look(t.Context(), p, p.Around(box, 4), model.Range{Black: 0, White: 1}, 0.5)
+				if err != nil || len(found) != 1 || found[0].Class != want {
+					t.Errorf("%s, type %d: class %d expected, found %+v, %v", name, kind, want, found, err)
+				}
+			}
+		}
+	}
+}
+
+func TestAround(t *testing.T) {
+	p, err := model.NewPicture(&capture.Frame{Format: capture.Format{Pixel: capture.Grey, Width: 100, Height: 50}, Data: make([]byte, 5000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		box, want model.Area
+		least     int
+	}{
+		{model.Area{X: 0.4, Y: 0.3, W: 0.2, H: 0.4}, model.Area{X: 0.35, Y: 0.2, W: 0.3, H: 0.6}, 4}, // square of 30 pixels
+		{model.Area{X: 0, Y: 0, W: 0.1, H: 0.2}, model.Area{X: 0, Y: 0, W: 0.15, H: 0.3}, 4},         // moved into the picture
+		{model.Area{X: 0.5, Y: 0.5, W: 0, H: 0}, model.Area{X: 0.4, Y: 0.3, W: 0.2, H: 0.4}, 20},     // no smaller than asked
+		{model.Area{X: 0, Y: 0, W: 1, H: 1}, model.Area{X: 0, Y: 0, W: 1, H: 1}, 4},
+	} {
+		got := p.Around(c.box, c.least)
+		if math.Abs(got.X-c.want.X)+math.Abs(got.Y-c.want.Y)+math.Abs(got.W-c.want.W)+math.Abs(got.H-c.want.H) > 1e-9 {
+			t.Errorf("%+v: %+v, want %+v", c.box, got, c.want)
+		}
+	}
+}
+
+// Frames that are not what they say are refused, and none is read past its end.
+func TestBadPictures(t *testing.T) {
+	var bad *capture.BadFrame
+	for _, f := range []capture.Frame{
+		{Format: capture.Format{Pixel: capture.MJPEG}, Data: []byte{0xff, 0xd8, 0xff}},
+		{Format: capture.Format{Pixel: capture.NV12, Width: 64, Height: 48}, Data: make([]byte, 64*48)},
+		{Format: capture.Format{Pixel: capture.YUYV, Width: 64, Height: 48, Stride: 64}, Data: make([]byte, 64*48*2)},
+		{Format: capture.Format{Pixel: capture.Grey, Width: -1, Height: 48}, Data: make([]byte, 64*48*2)},
+		{Format: capture.Format{Pixel: capture.Grey, Width: 1 << 24, Height: 1 << 24}, Data: make([]byte, 64)},
+	} {
+		if _, err := model.NewPicture(&f); !errors.As(err, &bad) {
+			t.Errorf("%v: %v", f.Format, err)
+		}
+	}
+	if _, err := model.NewPicture(&capture.Frame{Format: capture.Format{Pixel: capture.H264}, Data: make([]byte, 64)}); err == nil {
+		t.Error("H.264 is taken for a picture")
+	}
+}
