@@ -87,6 +87,16 @@ type Picture struct {
 	Last  bool   // the clip's last part
 	Clip  Clip   // of a ClipPart
 
+	Things []Thing   // what was recognised in a Snapshot, the surest first
+	Model  *[32]byte // SHA-256 of the model that looked; nil if none did
+
 	Masks []byte // capture.Masks.Hash of the masks that are hidden in it; nil for none
 	Nonce []byte // echo of the request that asked for this picture; nil for none
+}
+
+// Thing is something that was recognised in a Picture.
+type Thing struct {
+	Name       string
+	Score      float64 // 0 to 1
+	X, Y, W, H float64 // in fractions of the picture
 }

@@ -194,5 +194,23 @@ func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 		}
 		m.Labels = append(m.Labels, marks.Labels()...)
 	}
+	if p.Kind == encode.Snapshot {
+		m.Labels = append(m.Labels, thingLabels(p)...)
+	}
 	return m
+}
+
+// thingLabels returns what was recognised as labels, as many as travel.
+func thingLabels(p encode.Picture) []seal.Label {
+	if p.Model == nil {
+		return nil
+	}
+	labels := []seal.Label{seal.ModelLabel(*p.Model)}
+	for _, t := range p.Things[:min(len(p.Things), seal.MaxLabels-1)] {
+		part := func(v float64, most uint16) uint16 { return uint16(max(0, min(v*1000+0.5, float64(most)))) }
+		b := seal.Box{X: part(t.X, 1000), Y: part(t.Y, 1000)}
+		b.W, b.H = part(t.W, 1000-b.X), part(t.H, 1000-b.Y)
+		labels = append(labels, seal.Label{Name: t.Name, Score: max(1, part(t.Score, 1000)), Box: b})
+	}
+	return labels
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -33,8 +34,8 @@ func ParseLabels(text []byte) ([]string, error) {
 			return nil, fmt.Errorf("line %d: a label of %d bytes, at most %d", i+1, len(l), maxName)
 		}
 		for _, r := range l {
-			if r < ' ' || r == 0x7f {
-				return nil, fmt.Errorf("line %d: a label with control characters", i+1)
+			if !unicode.IsPrint(r) || r == '=' {
+				return nil, fmt.Errorf("line %d: a label with the character %q, which no label may have", i+1, r)
 			}
 		}
 		lines[i] = l

@@ -138,7 +138,7 @@ func TestPackedLabels(t *testing.T) {
 }
 
 func TestParseLabels(t *testing.T) {
-	for _, bad := range []string{"a\x1b[2J", "\xff\xfe", strings.Repeat("x", 65), strings.Repeat("x\n", 200_000)} {
+	for _, bad := range []string{"a\x1b[2J", "model=x", "\u202etac", "\xff\xfe", strings.Repeat("x", 65), strings.Repeat("x\n", 200_000)} {
 		if _, err := model.ParseLabels([]byte(bad)); err == nil {
 			t.Errorf("%.20q is accepted", bad)
 		}
