@@ -18,8 +18,17 @@ type Status struct {
 	Troubles []string       `json:"troubles,omitempty"` // in words, for a person
 	Capture  map[string]any `json:"capture,omitempty"`  // format and counters
 	Uplink   *UplinkStatus  `json:"uplink,omitempty"`
+	Model    *ModelStatus   `json:"model,omitempty"`
 	Firmware string         `json:"firmware,omitempty"`
 	Uptime   int64          `json:"uptime_s,omitempty"`
+}
+
+// ModelStatus is the part of a Status about what names things in pictures.
+type ModelStatus struct {
+	Source   string `json:"source"`   // file or detector, in words
+	Named    uint64 `json:"named"`    // events looked at
+	Failed   uint64 `json:"failed"`   // looks that failed; those events came without names
+	Unwanted uint64 `json:"unwanted"` // events not sent, by the settings' word
 }
 
 // UplinkStatus is the part of a Status that the uplink fills in.

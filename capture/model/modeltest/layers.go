@@ -158,3 +158,16 @@ func MobileNetFile(kind, size, channels int, width float64, classes int) (f *Fil
 	x = f.Op(Softmax, map[int]any{0: float32(1)}, kind, []int{1, classes}, end, x)
 	return f, x
 }
+
+// Says writes a classifier of float32 that takes 8 x 8 grey pixels and says the
+// same of every picture: the class which, of so many, with a score over 0.9.
+func Says(which, classes int) []byte {
+	f := New(1)
+	x := f.Input(Float32, []int{1, 8, 8, 1}, Quant{})
+	x = f.Op(Mean, map[int]any{0: false}, Float32, []int{1, 1}, Quant{}, x, f.Ints(1, 2))
+	bias := make([]float32, classes)
+	bias[which] = 8
+	w, b := f.Reals([]int{classes, 1}, make([]float32, classes)), f.Reals([]int{classes}, bias)
+	x = f.Op(FullyConnected, map[int]any{0: byte(None)}, Float32, []int{1, classes}, Quant{}, x, w, b)
+	return f.Bytes(f.Op(Softmax, map[int]any{0: float32(1)}, Float32, []int{1, classes}, Quant{}, x))
+}

@@ -84,6 +84,7 @@ type held struct {
 	buf   []byte
 	taken time.Time     // wall clock, as good as the camera's clock is
 	mono  time.Duration // the agent's monotonic clock
+	boxes boxes         // what moved, in the best frame of an event
 }
 
 // keep copies f, reusing the buffer: no allocation once the buffer has grown to
@@ -91,5 +92,5 @@ type held struct {
 func (h *held) keep(f *capture.Frame, taken time.Time, mono time.Duration) {
 	h.buf = append(h.buf[:0], f.Data...)
 	h.frame, h.taken, h.mono = *f, taken, mono
-	h.frame.Data = h.buf
+	h.frame.Data, h.boxes.n = h.buf, 0
 }

@@ -132,6 +132,9 @@ func (a *Agent) parts() {
 		if err == nil && !ok {
 			return
 		}
+		if err == nil && a.quiet.hushes(p) {
+			continue
+		}
 		if err == nil {
 			p.Masks = a.masks
 			err = a.up.Send(p)

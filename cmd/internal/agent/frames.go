@@ -92,6 +92,7 @@ func (a *Agent) frame(f *capture.Frame) error {
 	wants, keep := e.chooser.see(f.Mono, v, e.requests(a.up.Requests()))
 	if keep {
 		e.best.keep(f, a.now(), a.mono())
+		e.best.boxes.take(luma, v)
 	}
 	for _, w := range wants {
 		a.hand(w, f)

@@ -16,13 +16,14 @@ const (
 	StageMotion               // background and events
 	StageKeep                 // copying a frame that may become a picture
 	StageEncode               // frame to JPEG
+	StageName                 // model: what moved
 	StageSeal                 // sign, encrypt, spool
 	stages
 )
 
 // String returns the stage's name in reports.
 func (s Stage) String() string {
-	return [...]string{"capture", "luma", "light", "motion", "keep", "encode", "seal"}[s]
+	return [...]string{"capture", "luma", "light", "motion", "keep", "encode", "name", "seal"}[s]
 }
 
 // meter books the CPU time of the goroutine's own thread on stages. A goroutine

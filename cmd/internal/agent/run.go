@@ -19,6 +19,7 @@ import (
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/capture/tamper"
+	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 )
@@ -64,7 +65,9 @@ type Agent struct {
 	jobs  chan job
 	clips *clips // nil for none
 	jpeg  encode.JPEG
-	masks []byte // hash of the privacy masks, which every picture claims; nil for none
+	masks []byte        // hash of the privacy masks, which every picture claims; nil for none
+	namer *naming.Namer // names what moved; nil for none
+	quiet quiet         // events that show nothing of model.only
 	up    *uplink.Uplink
 	ended bool // the source has; written before jobs is closed
 
@@ -107,6 +110,11 @@ func New(c Config) (*Agent, error) {
 	if c.Settings.Tamper.Enabled {
 		a.eye.tamper = new(tamper.Detector)
 	}
+	if c.Settings.Model.Enabled() {
+		if a.namer, err = naming.New(c.Settings.Model, c.Now, c.Log.With("part", "model")); err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+	}
 	a.loop = capture.Loop{Open: c.Open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
 	return a, nil
 }
@@ -142,6 +150,9 @@ type counters struct {
 	skipped     atomic.Uint64 // pictures that found no frame to circulate
 	badLuma     atomic.Uint64 // frames whose picture data could not be read
 	failed      atomic.Uint64 // pictures that could not be encoded or sealed
+	named       atomic.Uint64 // events that were looked at
+	unnamed     atomic.Uint64 // events whose look failed: they are sent without names
+	unwanted    atomic.Uint64 // events that were looked at and show nothing of model.only
 	unmasked    atomic.Uint64 // pictures not sent because the masks could not be applied
 	lightNow    atomic.Uint32
 	sight       atomic.Uint32            // tamper.Kind
@@ -163,6 +174,9 @@ type Stats struct {
 	// Unmasked are pictures that were not sent because the privacy masks could not
 	// be applied to them; they count as failed too.
 	Unmasked uint64
+	Named    uint64 // events that were looked at by model or detector
+	Unnamed  uint64 // events whose look failed; they are sent without names
+	Unwanted uint64 // events not sent, because they show nothing of model.only
 	Light    capture.Light
 	Sight    tamper.Kind           // what hinders the camera from seeing
 	Faults   []string              // what does not work, one sentence each
@@ -174,7 +188,8 @@ func (a *Agent) Stats() Stats {
 	s := Stats{
 		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
 		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
-		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(), Light: capture.Light(a.lightNow.Load()),
+		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(),
+		Named: a.named.Load(), Unnamed: a.unnamed.Load(), Unwanted: a.unwanted.Load(), Light: capture.Light(a.lightNow.Load()),
 		Sight: tamper.Kind(a.sight.Load()),
 	}
 	if f := a.faults.Load(); f != nil {

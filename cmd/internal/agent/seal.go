@@ -16,11 +16,15 @@ func (a *Agent) seal(ctx context.Context) error {
 	runtime.LockOSThread() // the meter reads this thread's CPU clock
 	defer runtime.UnlockOSThread()
 	m := newMeter(&a.cpu)
+	defer a.namer.Close()
 	for j := range a.jobs {
 		p, err := a.picture(j)
+		at := j.held.boxes
 		a.free <- j.held
 		m.mark(StageEncode)
-		if err == nil {
+		wanted := err != nil || !j.want.best || a.name(ctx, &p, at.list())
+		m.mark(StageName)
+		if err == nil && wanted {
 			err = a.send(j.want, p)
 		}
 		a.clips.ready(j.want.event)
@@ -33,7 +37,9 @@ func (a *Agent) seal(ctx context.Context) error {
 			a.log.Warn("a picture was not sealed", "cause", j.want.cause, "event", j.want.event, "err", err)
 			continue
 		}
-		a.sealed.Add(1)
+		if wanted {
+			a.sealed.Add(1)
+		}
 	}
 	if !a.ended {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/sealcam/sealcam/boards/toml"
 	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
+	"github.com/sealcam/sealcam/cmd/internal/naming"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -31,6 +32,7 @@ type Settings struct {
 		Enabled bool `toml:"enabled"`
 	} `toml:"tamper"`
 	Light   lighting.Settings `toml:"light"`
+	Model   naming.Settings   `toml:"model"`
 	Privacy struct {
 		Masks []MaskSettings `toml:"mask"`
 	} `toml:"privacy"`
@@ -71,6 +73,7 @@ func Defaults() Settings {
 	s.Live.Every.Duration = 10 * time.Second
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
+	s.Model = naming.Defaults()
 	return s
 }
 
@@ -123,6 +126,9 @@ func (s Settings) Validate() error {
 		if !rule.ok {
 			return &settingError{rule.key, rule.expected}
 		}
+	}
+	if key, expected := s.Model.Validate(); key != "" {
+		return &settingError{key, expected}
 	}
 	if err := s.Light.Validate(); err != nil {
 		return &settingError{"light", err.Error()}

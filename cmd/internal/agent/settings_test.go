@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "broker", "budget", "status", "before", "after", "max", "memory"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -60,6 +60,8 @@ func TestSettingsRefused(t *testing.T) {
 		"mask outside":        {"[[privacy.mask]]\nrect = [0, 0, 10, 10]\n[[privacy.mask]]\nrect = [0, 0, 2000, 10]\n", ":4:1: privacy.mask[1].rect: corner 2000, 0 lies outside"},
 		"tiny budget":         {"[uplink]\nbudget = \"1 kB\"\n", ":2:1: uplink.budget"},
 		"clip of nothing":     {"[clips]\nbefore = \"10s\"\nmax = \"10s\"\n", ":3:1: clips.max: expected a second more than clips.before"},
+		"only blindly":        {"[model]\nonly = [\"person\"]\n", ":2:1: model.only: expected model.file or model.socket"},
+		"sure of nothing":     {"[model]\nthreshold = 0.0\n", ":2:1: model.threshold: expected more than 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "sealcamd.toml")

@@ -67,6 +67,9 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		s.State = "trouble"
 		s.Troubles = append(slices.Clone(s.Troubles), "pictures are held back: the privacy masks could not be applied to some frames")
 	}
+	if a.namer != nil {
+		s.Model = &uplink.ModelStatus{Source: a.namer.Words(), Named: st.Named, Failed: st.Unnamed, Unwanted: st.Unwanted}
+	}
 	s.Capture = map[string]any{
 		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,
 		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped, "unmasked": st.Unmasked,

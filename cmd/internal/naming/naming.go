@@ -43,7 +43,7 @@ type Settings struct {
 
 // Defaults returns the settings of a camera that names nothing.
 func Defaults() Settings {
-	return Settings{Threshold: 0.5, Wait: toml.Duration{Duration: 2 * time.Second}}
+	return Settings{Range: []float64{}, Only: []string{}, Threshold: 0.5, Wait: toml.Duration{Duration: 2 * time.Second}}
 }
 
 // Enabled says whether anything is to be looked at.
