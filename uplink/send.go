@@ -37,9 +37,12 @@ type UplinkStatus struct {
 	Dropped uint64 `json:"dropped"`
 	Refused uint64 `json:"refused"` // commands and rosters that were not obeyed
 	// Refusals is Refused by kind and reason, as in Stats.
-	Refusals  map[string]uint64 `json:"refusals,omitempty"`
-	Connects  uint64            `json:"connects"`
-	SpoolUsed int64             `json:"spool_bytes"`
+	Refusals map[string]uint64 `json:"refusals,omitempty"`
+	// CodesRefused are pairing codes that the camera did not follow, by reason.
+	CodesRefused map[seal.Reason]uint64 `json:"codes_refused,omitempty"`
+
+	Connects  uint64 `json:"connects"`
+	SpoolUsed int64  `json:"spool_bytes"`
 }
 
 const statusMedia = "application/json"
@@ -98,7 +101,7 @@ func (u *Uplink) Status(s Status) error {
 
 func (u *Uplink) sendStatus(s Status) error {
 	st := u.Stats()
-	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: st.Refusals, Connects: st.Connects, SpoolUsed: st.Bytes}
+	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: st.Refusals, CodesRefused: u.config.Camera.CodesRefused(), Connects: st.Connects, SpoolUsed: st.Bytes}
 	s.Firmware = u.config.Firmware
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -27,6 +27,7 @@ func commands() []cli.Command {
 	return []cli.Command{
 		{Name: "bench", Short: "try the whole path on this machine, from lens to verified picture", Run: runBench},
 		{Name: "household", Short: "make a household, take cameras in, let viewers look", Run: runHousehold},
+		{Name: "pair", Short: "take a camera in by showing it a code", Run: runPair},
 		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
 		{Name: "bridge", Short: "show the cameras in Home Assistant", Run: runBridge},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
@@ -117,6 +118,12 @@ func cameraMain(args []string) error {
 			return err
 		}
 		return c.Claim(p)
+	case "pair": // camera pair STATE CODE
+		text, err := os.ReadFile(args[2])
+		if err != nil {
+			return err
+		}
+		return agent.Pair(context.Background(), agent.Defaults(), c, string(text), "script", slog.New(slog.NewTextHandler(os.Stdout, nil)))
 	case "seal": // camera seal STATE durable|live COUNT OUT: OUT.1 ... OUT.COUNT
 		return cameraSeal(c, args[2], args[3], args[4])
 	case "send": // camera send STATE BROKER KIND FILE...

@@ -14,17 +14,19 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 const defaultConfig = "/etc/sealcam/sealcamd.toml"
 
-const synopsis = "sealcamd [-config FILE] [run | id | request | claim FILE | reset -yes | version]"
+const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | version]"
 
 const help = `Runs this camera: it captures, seals and delivers pictures to its household.
 
   run         capture and deliver until SIGTERM; SIGHUP reads the settings again (default)
   id          print the camera's id
   request     print what a household needs to take the camera in (sealcam household add-camera)
+  pair FILE   follow the code of sealcam pair in FILE ("-" for standard input), as if it were before the lens
   claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
   reset -yes  destroy the camera's keys and every picture that waits; afterwards it is a new camera
   version     print the version
@@ -53,6 +55,8 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 		return printID(env, s)
 	case verb == "request" && fs.NArg() == 1:
 		return printRequest(env, s)
+	case verb == "pair" && fs.NArg() == 2:
+		return pair(ctx, env, s, fs.Arg(1))
 	case verb == "claim" && fs.NArg() == 2:
 		return claim(env, s, fs.Arg(1))
 	case verb == "reset" && fs.NArg() == 2 && fs.Arg(1) == "-yes":
@@ -132,17 +136,46 @@ func printID(env *cli.Env, s agent.Settings) error {
 	return nil
 }
 
-func claim(env *cli.Env, s agent.Settings, file string) error {
+// read returns what is in a file, or in standard input for "-": up to limit
+// bytes and one more, which tells who judges it that there are too many.
+func read(env *cli.Env, file string, limit int) ([]byte, error) {
 	in := env.Stdin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer f.Close()
 		in = f
 	}
-	text, err := io.ReadAll(io.LimitReader(in, identity.MaxPairing+1))
+	return io.ReadAll(io.LimitReader(in, int64(limit)+1))
+}
+
+// pair has this camera ask the household of a code to be taken in.
+func pair(ctx context.Context, env *cli.Env, s agent.Settings, file string) error {
+	text, err := read(env, file, 2*identity.MaxCode)
+	if err != nil {
+		return err
+	}
+	c, err := openIdentity(s)
+	if err != nil {
+		return err
+	}
+	err = agent.Pair(ctx, s, c, string(text), version, newLog(env.Stderr, s.Log))
+	switch {
+	case errors.Is(err, identity.ErrClaimed):
+		return cli.Hint(err, "reset it first, which makes it a new camera: sealcamd reset -yes")
+	case seal.ReasonOf(err) == seal.Malformed:
+		return cli.Hint(err, "a code is the one line that sealcam pair --code FILE writes")
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "camera %s\nbelongs to household %s\n", c.ID(), c.Household())
+	return nil
+}
+
+func claim(env *cli.Env, s agent.Settings, file string) error {
+	text, err := read(env, file, identity.MaxPairing)
 	if err != nil {
 		return err
 	}

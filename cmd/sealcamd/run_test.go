@@ -204,6 +204,9 @@ func TestVerbs(t *testing.T) {
 	if _, stderr, code := output(t, "-config", config, "claim", config); code != 1 || !strings.Contains(stderr, "hint: make one with: sealcam household") {
 		t.Errorf("claim of something else: exit %d, %q", code, stderr)
 	}
+	if _, stderr, code := output(t, "-config", config, "pair", config); code != 1 || !strings.Contains(stderr, "hint: a code is the one line that sealcam pair") {
+		t.Errorf("pair by something else: exit %d, %q", code, stderr)
+	}
 	if out, _, code := output(t, "version"); code != 0 || !strings.HasPrefix(out, "sealcamd ") {
 		t.Errorf("version: exit %d, %q", code, out)
 	}

@@ -20,9 +20,6 @@ const (
 	SpoolDir    = "spool"
 )
 
-// claimLook is how often an unclaimed camera looks whether it has been claimed.
-const claimLook = 2 * time.Second
-
 // Serve runs the camera that s describes until ctx ends, and after a reset the
 // new one that it has become.
 func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
@@ -48,7 +45,7 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 // serve runs one camera: it opens the identity, waits for the camera to be
 // claimed, and opens and joins the parts.
 func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
-	camera, err := claimed(ctx, s, log)
+	camera, err := claimed(ctx, s, firmware, log)
 	if err != nil || camera == nil {
 		return err
 	}
@@ -76,28 +73,6 @@ func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 	}
 	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", source.Name, "version", firmware)
 	return a.Run(ctx)
-}
-
-// claimed returns the camera's identity once it belongs to a household; nil
-// when ctx ends before.
-func claimed(ctx context.Context, s Settings, log *slog.Logger) (*identity.Camera, error) {
-	told := false
-	for {
-		c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir))
-		if err != nil || c.Claimed() {
-			return c, err
-		}
-		if !told {
-			told = true
-			log.Warn("this camera belongs to no household yet, so it takes no picture", "camera", c.ID(),
-				"hint", "give the output of `sealcamd request` to `sealcam household add-camera`, and what that writes to `sealcamd claim`")
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-time.After(claimLook):
-		}
-	}
 }
 
 // OpenUplink opens the way to the household's broker.

@@ -46,6 +46,10 @@ type Settings struct {
 	Live struct {
 		Every toml.Duration `toml:"every"`
 	} `toml:"live"`
+	Pairing struct {
+		Lens bool     `toml:"lens"`
+		WiFi []string `toml:"wifi"`
+	} `toml:"pairing"`
 	Uplink struct {
 		Broker string        `toml:"broker"`
 		Budget toml.ByteSize `toml:"budget"`
@@ -71,6 +75,7 @@ func Defaults() Settings {
 	s.Clips.Max.Duration = time.Minute
 	s.Clips.Memory.Bytes = 32 << 20
 	s.Live.Every.Duration = 10 * time.Second
+	s.Pairing.Lens, s.Pairing.WiFi = true, []string{}
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
 	s.Model = naming.Defaults()
@@ -119,6 +124,7 @@ func (s Settings) Validate() error {
 		{within(s.Clips.After.Seconds(), 0, 60), "clips.after", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.After)},
 		{within(s.Clips.Max.Seconds(), s.Clips.Before.Seconds()+1, 3600), "clips.max", fmt.Sprintf(`expected a second more than clips.before, to "1h", found %q`, s.Clips.Max)},
 		{within(float64(s.Clips.Memory.Bytes), 1<<20, 1<<30), "clips.memory", fmt.Sprintf(`expected "1 MiB" to "1 GiB", found %q`, s.Clips.Memory)},
+		{len(s.Pairing.WiFi) == 0 || filepath.IsAbs(s.Pairing.WiFi[0]), "pairing.wifi", "expected a command by its absolute path, with arguments of its own if it needs any"},
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
 		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},

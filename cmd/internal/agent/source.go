@@ -42,6 +42,11 @@ func (s Source) Auto() Source {
 // come back, rather than from a file or a scene.
 func (s Source) IsDevice() bool { return strings.HasPrefix(s.Name, "/dev/") }
 
+// isFile reports whether frames come from a file, directory or FIFO.
+func (s Source) isFile() bool {
+	return !s.IsDevice() && s.Name != "-" && !strings.HasPrefix(s.Name, "scene:")
+}
+
 // device returns the V4L2 device, "" for a file or a scene.
 func (s Source) device() string {
 	if s.IsDevice() {
