@@ -17,6 +17,7 @@ const (
 	Saturation            Control = 0x00980902
 	AutoGain              Control = 0x00980912
 	Gain                  Control = 0x00980913
+	PowerLine             Control = 0x00980918 // 0 off, 1 50 Hz, 2 60 Hz, 3 automatic
 	BacklightCompensation Control = 0x0098091c
 	AutoExposure          Control = 0x009a0901 // 0 automatic, 1 manual, 2 shutter first, 3 aperture first
 	ExposureTime          Control = 0x009a0902 // 100 µs
@@ -36,6 +37,8 @@ func (c Control) String() string {
 		return "auto-gain"
 	case Gain:
 		return "gain"
+	case PowerLine:
+		return "power-line"
 	case BacklightCompensation:
 		return "backlight-compensation"
 	case AutoExposure:
@@ -50,7 +53,7 @@ func (c Control) String() string {
 
 // KnownControls returns the controls above, in their order.
 func KnownControls() []Control {
-	return []Control{Brightness, Contrast, Saturation, AutoGain, Gain, BacklightCompensation, AutoExposure, ExposureTime, ExposureMayDropRate}
+	return []Control{Brightness, Contrast, Saturation, AutoGain, Gain, PowerLine, BacklightCompensation, AutoExposure, ExposureTime, ExposureMayDropRate}
 }
 
 // Range is what a control may be set to.

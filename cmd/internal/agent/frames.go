@@ -110,6 +110,12 @@ func (a *Agent) frame(f *capture.Frame) error {
 // faultsEach is how often the lighting is asked what does not work.
 const faultsEach = 2 * time.Second
 
+// bounded is a Lighting that knows what the camera cannot do.
+type bounded interface {
+	// Limits returns that, one sentence each. It is not changed once returned.
+	Limits() []string
+}
+
 // noteLight keeps what status says about the light.
 func (a *Agent) noteLight(f *capture.Frame) {
 	a.lightNow.Store(uint32(f.Light))
@@ -118,6 +124,10 @@ func (a *Agent) noteLight(f *capture.Frame) {
 		e.faultsAt = f.Mono
 		if now, before := a.light.Faults(), a.faults.Load(); before == nil && len(now) > 0 || before != nil && !slices.Equal(*before, now) {
 			a.faults.Store(&now)
+		}
+		if l, ok := a.light.(bounded); ok {
+			now := l.Limits()
+			a.limits.Store(&now)
 		}
 	}
 }

@@ -157,6 +157,7 @@ type counters struct {
 	lightNow    atomic.Uint32
 	sight       atomic.Uint32            // tamper.Kind
 	faults      atomic.Pointer[[]string] // of the lighting, as of the last frame
+	limits      atomic.Pointer[[]string] // what the camera cannot do, the same way
 }
 
 // Stats is what an Agent counted since its start.

@@ -56,7 +56,7 @@ func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 	defer up.Close()
 	source := s.source().Auto()
 	light, err := lighting.Open(lighting.Config{
-		Board: s.Board, Settings: s.Light, Device: source.device(), Dir: s.State, Log: log.With("part", "light"),
+		Board: s.Board, Settings: s.Light, Camera: s.Camera.CameraSettings, Device: source.device(), Dir: s.State, Log: log.With("part", "light"),
 	})
 	if err != nil {
 		return err

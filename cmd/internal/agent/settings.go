@@ -26,6 +26,7 @@ type Settings struct {
 		Height int     `toml:"height"`
 		Rate   float64 `toml:"rate"`
 		Once   bool    `toml:"once"`
+		lighting.CameraSettings
 	} `toml:"camera"`
 	Motion MotionSettings `toml:"motion"`
 	Tamper struct {
@@ -64,6 +65,7 @@ func Defaults() Settings {
 	s.Log = "info"
 	s.Board = "auto"
 	s.Camera.Source = "auto"
+	s.Camera.CameraSettings = lighting.CameraSettings{PowerLine: "auto", Slow: true}
 	s.Motion.Enabled = true
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
@@ -135,6 +137,9 @@ func (s Settings) Validate() error {
 	}
 	if key, expected := s.Model.Validate(); key != "" {
 		return &settingError{key, expected}
+	}
+	if err := s.Camera.CameraSettings.Validate(); err != nil {
+		return &settingError{"camera.power_line", err.Error()}
 	}
 	if err := s.Light.Validate(); err != nil {
 		return &settingError{"light", err.Error()}

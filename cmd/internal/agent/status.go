@@ -80,5 +80,8 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),
 		}
 	}
+	if limits := a.limits.Load(); limits != nil && len(*limits) > 0 {
+		s.Capture["limits"] = *limits // it runs without, so this is no trouble
+	}
 	return s
 }

@@ -1,7 +1,6 @@
 package lighting
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,15 +77,9 @@ func TestLighting(t *testing.T) {
 	if got := pass(l, &mono, 3, 40*time.Second); got != capture.LightNight || lamp.L != gpio.High {
 		t.Errorf("dark: %v, lamp %v", got, lamp.L)
 	}
-	opened := false
-	if _, err := l.OnOpen(func(context.Context) (capture.Camera, error) {
-		opened = true
-		if lamp.L != gpio.Low {
-			t.Error("the lamp burns while the camera is opened")
-		}
-		return nil, capture.ErrNoDevice
-	})(t.Context()); !errors.Is(err, capture.ErrNoDevice) || !opened {
-		t.Errorf("OnOpen: %v", err)
+	l.Lost()
+	if lamp.L != gpio.Low {
+		t.Error("the lamp burns while the camera is away")
 	}
 	pass(l, &mono, 3, 30*time.Second)
 	if lamp.L != gpio.High {
