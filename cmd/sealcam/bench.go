@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
 
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/bench"
@@ -30,7 +29,7 @@ func runBench(ctx context.Context, env *cli.Env, args []string) error {
 	span := fs.Duration("for", 0, "how long to run; until interrupted if 0")
 	listen := fs.String("listen", "127.0.0.1:8480", "`address` of the page, on this machine")
 	report := fs.String("report", "", "`file` to write the measured figures to, as JSON")
-	save := fs.String("save", "", "`directory` to keep verified pictures in")
+	save := fs.String("save", "", "`directory` to keep verified pictures and their proofs in")
 	debug := fs.Bool("debug", false, "tell what every part does on standard error")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
@@ -40,11 +39,6 @@ func runBench(ctx context.Context, env *cli.Env, args []string) error {
 		return cli.Usagef("%q: sealcam bench takes flags only", fs.Arg(0))
 	case *span < 0:
 		return cli.Usagef("--for %v: expected a time such as 30s", *span)
-	}
-	if *save != "" {
-		if err := os.MkdirAll(*save, 0o700); err != nil {
-			return err
-		}
 	}
 	level := slog.LevelWarn
 	if *debug {

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -28,9 +26,6 @@ all that the camera said about it: its id, the household's id, when, why, in whi
 light, what was recognised. It shows nothing about any other picture. Whose camera
 it is, and where it hangs, a proof does not show.
 `
-
-// proofEnding is what a proof's name has after the name of its media.
-const proofEnding = ".proof"
 
 // runExport is "sealcam export".
 func runExport(_ context.Context, env *cli.Env, args []string) error {
@@ -113,9 +108,9 @@ func writeExport(env *cli.Env, who *identity.Viewer, file, out string, v *seal.V
 	if len(media) == 0 {
 		return fmt.Errorf("%s: a message of kind %s without media: there is nothing to publish", file, v.Meta().Kind)
 	}
-	base := pictureName(v.Meta())
+	base := album.Name(v.Meta())
 	if file != "-" {
-		base = strings.TrimSuffix(filepath.Base(file), ".sealed")
+		base = strings.TrimSuffix(filepath.Base(file), album.SealedEnding)
 		if out == "" {
 			out = filepath.Dir(file)
 		}
@@ -123,41 +118,22 @@ func writeExport(env *cli.Env, who *identity.Viewer, file, out string, v *seal.V
 	if out == "" {
 		out = "."
 	}
-	to, err := openAlbum(out)
+	to, err := album.Open(out)
 	if err != nil {
 		return err
 	}
-	defer to.close()
-	picture := base + extension(v.Meta().Media)
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{picture, media}, {picture + proofEnding, v.Proof()}} {
-		if err := to.writeNew(f.name, f.data); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(out, f.name), err)
-		}
+	defer to.Close()
+	picture, err := to.Export(base, v)
+	if errors.Is(err, album.ErrOther) {
+		err = cli.Hint(err, "give a new directory with --out")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", out, err)
 	}
 	label := ""
 	if c, ok := who.Roster().Camera(camera); ok {
 		label = c.Name
 	}
-	fmt.Fprintf(env.Stdout, "%s  %s  %s\n          %s\n", env.Paint(cli.Good, "exported"), filepath.Join(out, picture), verifiedWords(v, label), filepath.Join(out, picture+proofEnding))
-	return to.syncDir(".")
-}
-
-// writeNew is write for a name that is free, or holds the same already.
-func (a *album) writeNew(name string, data []byte) error {
-	f, err := a.root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return a.write(name, data)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	there, err := io.ReadAll(io.LimitReader(f, int64(len(data))+1))
-	if err != nil || bytes.Equal(there, data) {
-		return err
-	}
-	return cli.Hint(errors.New("there is another file of that name"), "give a new directory with --out")
+	fmt.Fprintf(env.Stdout, "%s  %s  %s\n          %s\n", env.Paint(cli.Good, "exported"), filepath.Join(out, picture), verifiedWords(v, label), filepath.Join(out, picture+album.ProofEnding))
+	return nil
 }

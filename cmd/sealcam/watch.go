@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -78,10 +79,10 @@ func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 	}
 	w := &watcher{env: env, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
 	if f.save != "" {
-		if w.album, err = openAlbum(f.save); err != nil {
+		if w.album, err = album.Open(f.save); err != nil {
 			return err
 		}
-		defer w.album.close()
+		defer w.album.Close()
 	}
 	v, err := viewer.New(viewer.Config{Identity: who, Feed: up, Now: time.Now, Log: log})
 	if err != nil {
@@ -99,8 +100,8 @@ func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 type watcher struct {
 	env     *cli.Env
 	flags   watchFlags
-	album   *album // nil without --save
-	shown   int    // verified pictures
+	album   *album.Album // nil without --save
+	shown   int          // verified pictures
 	status  map[seal.CameraID]string
 	greeted map[seal.CameraID]bool
 }
@@ -120,8 +121,12 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 	var saved string
 	if o.What == viewer.Verified && isPicture(o.Verified) {
 		if w.album != nil && (w.flags.live || o.Verified.Meta().Stream == seal.Durable) {
+			var message []byte
+			if w.flags.sealed {
+				message = o.Sealed
+			}
 			var err error
-			if saved, err = w.album.save(o, w.flags.sealed); err != nil {
+			if saved, err = w.album.Save(o.Verified, message); err != nil {
 				return cli.Hint(fmt.Errorf("the picture could not be stored, and was not receipted: %w", err), "make room, or name another directory with --save")
 			}
 			saved = filepath.Join(w.flags.save, saved)

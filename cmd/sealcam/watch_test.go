@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -171,11 +172,11 @@ func TestWatchJSON(t *testing.T) {
 func TestWatchThatCannotStore(t *testing.T) {
 	s := newShutter(t)
 	dir := filepath.Join(t.TempDir(), "album")
-	a, err := openAlbum(dir)
+	a, err := album.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
+	defer a.Close()
 	var out bytes.Buffer
 	w := newWatcher(&out, watchFlags{save: dir})
 	w.album = a

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/clip"
@@ -37,7 +38,7 @@ type Config struct {
 	For    time.Duration // 0: until interrupted
 	Listen string        // address of the page, loopback only
 	Report string        // file for the Report, "" for none
-	Save   string        // directory for verified pictures, "" for none
+	Save   string        // directory for verified pictures and their proofs, "" for none
 	Log    *slog.Logger
 }
 
@@ -59,7 +60,8 @@ type bench struct {
 	url              string // of the page, with the viewer's key
 	verdicts         *verdicts
 	films            films
-	cut              atomic.Bool // the cameras' network
+	album            *album.Album // nil without Save
+	cut              atomic.Bool  // the cameras' network
 }
 
 // Run runs the bench until ctx ends, For has passed, or the source has ended,
@@ -89,11 +91,19 @@ func (b *bench) clear() error {
 	if b.listener != nil {
 		b.listener.Close() // its server has closed it already, unless it never ran
 	}
+	if b.album != nil {
+		b.album.Close()
+	}
 	return os.RemoveAll(b.dir)
 }
 
 // build makes every part, in the order in which light travels.
 func (b *bench) build(ctx context.Context) (err error) {
+	if b.Save != "" {
+		if b.album, err = album.Open(b.Save); err != nil {
+			return err
+		}
+	}
 	if b.listener, err = page.Listen(ctx, b.Listen, nil); err != nil {
 		return err
 	}

@@ -1,12 +1,11 @@
 package bench
 
 import (
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/page"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -78,11 +77,11 @@ func (c *controls) rates(s agent.Stats) (fps float64, stages []page.BenchStage) 
 	return c.fps, c.stages
 }
 
-// store writes a verified picture into the directory that Config.Save names.
+// store keeps a verified picture, with its proof, where Config.Save says.
 func (b *bench) store(v *seal.Verified) error {
-	if b.Save == "" {
+	if b.album == nil {
 		return nil
 	}
-	_, media := v.Media()
-	return os.WriteFile(filepath.Join(b.Save, fileName(v.Meta())), media, 0o600)
+	_, err := b.album.Export(album.Name(v.Meta()), v)
+	return err
 }

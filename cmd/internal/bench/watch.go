@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/feed"
@@ -112,10 +111,4 @@ func (b *bench) drain(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// fileName names a verified picture by what its seal says, never by what a
-// topic said.
-func fileName(m seal.Meta) string {
-	return fmt.Sprintf("%s-%s-%d.jpg", m.Taken.UTC().Format("20060102T150405.000Z"), m.Cause, m.Seq)
 }
