@@ -38,6 +38,7 @@ func commands() []cli.Command {
 		{Name: "board", Short: "list and show boards, try their pins", Run: runBoard},
 		{Name: "daynight", Short: "decide a recorded trace of day and night again, and draw it", Run: runDaynight},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
+		{Name: "model", Short: "say what a model file takes, and how long it looks", Run: runModel},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},
 	}
 }

@@ -29,7 +29,10 @@ func watchMotion(ctx context.Context, env *cli.Env, detector *motion.Detector, n
 	}
 	defer func() { _ = cam.Close() }() // it was only read
 	out := bufio.NewWriter(env.Stdout)
-	m := &motionWatch{out: json.NewEncoder(out), detector: detector, flags: o, bad: map[string]int{}}
+	m := &motionWatch{ctx: ctx, out: json.NewEncoder(out), detector: detector, flags: o, bad: map[string]int{}}
+	if m.namer, err = newMotionNamer(o.model, env.Stderr); err != nil {
+		return err
+	}
 	if m.truth, err = openTruth(o.truth, drawn); err != nil {
 		return err
 	}
@@ -61,6 +64,8 @@ func openFilm(ctx context.Context, env *cli.Env, name string, o *motionFlags) (c
 
 // motionWatch is one film on its way through the detector.
 type motionWatch struct {
+	ctx      context.Context
+	namer    *motionNamer // nil if nothing is named
 	out      *json.Encoder
 	detector *motion.Detector
 	reader   capture.LumaReader
@@ -91,6 +96,8 @@ type motionEvent struct {
 	Line  string  `json:"line,omitempty"`
 	// Track is where the feet were: seconds, and thousandths of width and height.
 	Track [][3]float64 `json:"track"`
+	// Things are what a model recognised at the peak; absent without --model.
+	Things []motionThing `json:"things,omitzero"`
 }
 
 // motionRefusal is something that was followed and not raised.
@@ -149,6 +156,7 @@ func (m *motionWatch) frame(f *capture.Frame, l *capture.Luma) error {
 	if m.truth != nil {
 		m.truth.frame(f.Mono, v.Moving)
 	}
+	m.namer.see(f, l, v)
 	if m.event = v.Event; v.Event != nil {
 		m.box = inPicture(v.Event.Box)
 	}
@@ -180,6 +188,10 @@ func (m *motionWatch) endEvent() error {
 	line := motionEvent{
 		Event: e.ID, Start: toSeconds(e.Start), End: toSeconds(e.End), Peak: toSeconds(e.Peak), Score: round(e.PeakScore),
 		Box: m.box, Zone: e.Zone, Line: e.Line, Track: [][3]float64{},
+	}
+	var err error
+	if line.Things, err = m.namer.look(m.ctx); err != nil {
+		return err
 	}
 	for _, s := range e.Track() {
 		line.Track = append(line.Track, [3]float64{toSeconds(s.At), float64(s.Point[0]), float64(s.Point[1])})

@@ -9,6 +9,7 @@ import (
 	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/naming"
 )
 
 const motionText = `
@@ -21,6 +22,7 @@ visit, a last line tells how right it was, by second and by event. A scene knows
 its truth itself: --truth scene.
 
 With --settings the zones, lines, masks and the sensitivity are those of a sealcamd.toml.
+With --model each event says what a model recognised in its best frame.
 With -v a line tells of each thing that was followed and not raised, and why.
 `
 
@@ -34,6 +36,7 @@ type motionFlags struct {
 	settings    string
 	clock       string
 	start       time.Duration // clock
+	model       naming.Settings
 }
 
 // runMotion is "sealcam motion".
@@ -48,8 +51,14 @@ func runMotion(ctx context.Context, env *cli.Env, args []string) error {
 	fs.BoolVar(&o.verbose, "v", false, "tell what was not raised, and why")
 	fs.StringVar(&o.settings, "settings", "", "watch zones and lines of this sealcamd.toml, a `file`")
 	fs.StringVar(&o.clock, "clock", "", "the `time` of day at which the film starts, such as 22:15, for zones with hours; they all watch if it is empty")
+	o.model = naming.Defaults()
+	fs.StringVar(&o.model.File, "model", "", "name what each event shows by this model, a `file` (sealcam model)")
+	fs.StringVar(&o.model.Labels, "labels", "", "the model's labels, one a line, from this `file`")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
+	}
+	if key, expected := o.model.Validate(); key != "" {
+		return cli.Usagef("--labels goes with --model: %s", expected)
 	}
 	if fs.NArg() != 1 {
 		return cli.Usagef("sealcam motion wants one FILE, found %d", fs.NArg())

@@ -84,6 +84,9 @@ func pictureWords(v *seal.Verified, now time.Time) string {
 	if len(m.Masks) > 0 {
 		words = append(words, "masked")
 	}
+	if things, _ := m.Things(); len(things) > 0 {
+		words = append(words, thingWords(things))
+	}
 	if v.Fresh() {
 		words = append(words, "proven to be now")
 	}
@@ -91,6 +94,16 @@ func pictureWords(v *seal.Verified, now time.Time) string {
 		words = append(words, "late")
 	}
 	return strings.TrimRight(strings.Join(words, "  "), " ")
+}
+
+// thingWords says what was recognised, the surest first.
+func thingWords(things []seal.Label) string {
+	const few = 3
+	var words []string
+	for _, t := range things[:min(few, len(things))] {
+		words = append(words, fmt.Sprintf("%s %d %%", printable(t.Name, 24), (t.Score+5)/10))
+	}
+	return strings.Join(words, ", ")
 }
 
 // ageWords says how old a message is by its camera's clock.
@@ -209,6 +222,9 @@ type told struct {
 	Late   bool       `json:"late,omitempty"`
 	Saved  string     `json:"saved,omitempty"`
 
+	Things []toldThing `json:"things,omitempty"`
+	Model  string      `json:"model,omitempty"` // base32 of the SHA-256 of what recognised them
+
 	Status json.RawMessage `json:"status,omitempty"`
 
 	Reason seal.Reason `json:"reason,omitempty"`
@@ -224,6 +240,13 @@ type told struct {
 	After  *time.Time `json:"after,omitempty"`
 	Before *time.Time `json:"before,omitempty"`
 	Lost   uint64     `json:"lost,omitempty"`
+}
+
+// toldThing is something that the camera recognised; numbers are thousandths.
+type toldThing struct {
+	Label string    `json:"label"`
+	Score uint16    `json:"score"`
+	Box   [4]uint16 `json:"box"`
 }
 
 // describe returns what --json tells of o.
@@ -260,6 +283,11 @@ func (t *told) verified(v *seal.Verified) {
 	t.Stream, t.Seq, t.Kind, t.Media, t.Bytes, t.Clock = m.Stream.String(), m.Seq, m.Kind, m.Media, len(media), m.Clock
 	t.Cause, t.Light, t.Event, t.Part, t.Last, t.Width, t.Height = m.Cause, m.Light, m.Event, m.Part, m.Last, m.Width, m.Height
 	t.Masks, t.Fresh, t.Late = hex.EncodeToString(m.Masks), v.Fresh(), v.Late()
+	var things []seal.Label
+	things, t.Model = m.Things()
+	for _, l := range things {
+		t.Things = append(t.Things, toldThing{l.Name, l.Score, [4]uint16{l.Box.X, l.Box.Y, l.Box.W, l.Box.H}})
+	}
 	if m.Clock != seal.ClockNone {
 		t.Taken = &m.Taken
 	}

@@ -98,6 +98,9 @@ func TestWatchLines(t *testing.T) {
 		{"picture of a clock that is ahead", picture(-time.Second), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  just now\n"},
 		{"older picture", picture(90 * time.Second), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  1m30s ago\n"},
 		{"old picture", picture(26 * time.Hour), "12:00:00  verified   Garden            snapshot  motion     night      1920x1080    214 kB  of 2026-05-03 10:00:00\n"},
+		{"picture of things", s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNone, Cause: "motion",
+			Labels: []seal.Label{seal.ModelLabel([32]byte{1}), {Name: "cat", Score: 404}, {Name: "person", Score: 930}}}, "x"),
+			"12:00:00  verified   Garden            snapshot  motion                               1 kB  no clock  person 93 %, cat 40 %\n"},
 		{"part of a clip, no clock", s.outcome(seal.Meta{Kind: seal.KindClip, Media: "video/mp4", Clock: seal.ClockNone, Event: 7, Part: 2}, "x"),
 			"12:00:00  verified   Garden            clip                                           1 kB  no clock  event 7 part 2\n"},
 		{"refusal", viewer.Outcome{What: viewer.Refused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.BrokenSeal, Alarm: true}},
@@ -128,8 +131,8 @@ func TestWatchLines(t *testing.T) {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, out.String(), c.want)
 		}
 	}
-	if w.shown != 5 {
-		t.Errorf("%d pictures counted, want 5", w.shown)
+	if w.shown != 6 {
+		t.Errorf("%d pictures counted, want 6", w.shown)
 	}
 }
 
@@ -138,7 +141,8 @@ func TestWatchJSON(t *testing.T) {
 	var out bytes.Buffer
 	w := newWatcher(&out, watchFlags{asJSON: true})
 	for _, o := range []viewer.Outcome{
-		s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNTP, Taken: lunch.UTC(), Cause: "motion", Width: 640, Height: 360}, "JPEG"),
+		s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNTP, Taken: lunch.UTC(), Cause: "motion", Width: 640, Height: 360,
+			Labels: []seal.Label{seal.ModelLabel([32]byte{}), {Name: "cat", Score: 404, Box: seal.Box{X: 1, Y: 2, W: 3, H: 4}}}}, "JPEG"),
 		s.outcome(seal.Meta{Kind: seal.KindStatus, Media: "application/json", Clock: seal.ClockNone}, `{"state":"running"}`),
 		{What: viewer.GapOpened, Camera: s.camera, At: lunch, Gap: seal.Gap{First: 3, Last: 9}},
 	} {
@@ -154,7 +158,7 @@ func TestWatchJSON(t *testing.T) {
 	head := func(what, name string) string {
 		return `{"at":"1970-01-01T00:00:00Z","what":"` + what + `","camera":"` + string(s.camera) + `"` + name
 	}
-	want := head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":1,"kind":"snapshot","media":"image/jpeg","bytes":4,"taken":"` + string(taken) + `","clock":"ntp","cause":"motion","width":640,"height":360}` + "\n" +
+	want := head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":1,"kind":"snapshot","media":"image/jpeg","bytes":4,"taken":"` + string(taken) + `","clock":"ntp","cause":"motion","width":640,"height":360,"things":[{"label":"cat","score":404,"box":[1,2,3,4]}],"model":"` + strings.Repeat("a", 52) + `"}` + "\n" +
 		head("verified", `,"name":"Garden"`) + `,"stream":"durable","seq":2,"kind":"status","media":"application/json","bytes":19,"clock":"none","status":{"state":"running"}}` + "\n" +
 		head("gap", "") + `,"person":"7 missing","first":3,"until":9,"count":7}` + "\n"
 	if out.String() != want {

@@ -111,7 +111,7 @@ func New(s Settings, now func() time.Time, log *slog.Logger) (*Namer, error) {
 			return nil, fmt.Errorf("%s: %w", s.Labels, err)
 		}
 	}
-	if n.labels, err = fit(n.labels, m.Info().Classes); err != nil {
+	if n.labels, err = Fit(n.labels, m.Info().Classes); err != nil {
 		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Labels, s.File), err)
 	}
 	for _, only := range s.Only {
@@ -152,9 +152,9 @@ func readBounded(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// fit wants a label for each class. Files for detectors often have one more in
-// front, for the background.
-func fit(labels []string, classes int) ([]string, error) {
+// Fit wants a label for each class. Files for detectors often have one more in
+// front, for the background; it is left out of what Fit returns.
+func Fit(labels []string, classes int) ([]string, error) {
 	switch len(labels) {
 	case classes:
 		return labels, nil

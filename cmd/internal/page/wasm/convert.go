@@ -85,7 +85,8 @@ func proven(p *seal.Proven, media []byte) any {
 
 func meta(m seal.Meta) map[string]any {
 	var labels, lost []any
-	for _, l := range m.Labels {
+	things, model := m.Things()
+	for _, l := range things {
 		labels = append(labels, map[string]any{"name": l.Name, "score": int(l.Score), "box": []any{int(l.Box.X), int(l.Box.Y), int(l.Box.W), int(l.Box.H)}})
 	}
 	for _, r := range m.Lost {
@@ -97,6 +98,6 @@ func meta(m seal.Meta) map[string]any {
 		"cause": m.Cause, "light": m.Light, "event": float64(m.Event), "part": float64(m.Part), "last": m.Last,
 		"labels": array(labels), "lost": array(lost), "nonce": hex.EncodeToString(m.Nonce), "masks": hex.EncodeToString(m.Masks),
 		"width": m.Width, "height": m.Height, "boot": hex.EncodeToString(m.Boot[:]), "roster": float64(m.Roster),
-		"firmware": m.Firmware, "firmwareHash": hex.EncodeToString(m.FirmwareHash),
+		"firmware": m.Firmware, "model": model, "firmwareHash": hex.EncodeToString(m.FirmwareHash),
 	}
 }
