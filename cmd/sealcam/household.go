@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 const householdAbout = `sealcam household: whose cameras, and whose viewers
@@ -22,13 +23,20 @@ func householdVerbs() []cli.Command {
 		{Name: "show", Short: "list cameras and viewers", Run: householdShow},
 		{Name: "add-camera", Short: "take a camera in, and write its pairing", Run: householdAddCamera},
 		{Name: "pair", Short: "write a camera's pairing again", Run: householdPair},
+		{Name: "rename-camera", Short: "call a camera something else", Run: householdRenameCamera},
 		{Name: "remove-camera", Short: "let a camera go", Run: householdRemoveCamera},
+		{Name: "reset-camera", Short: "have a camera destroy its key, and let it go", Run: householdResetCamera},
 		{Name: "add-viewer", Short: "let one more phone, screen or service look", Run: householdAddViewer},
 		{Name: "export-viewer", Short: "write what one viewer needs, without the owner key", Run: householdExportViewer},
 		{Name: "remove-viewer", Short: "stop a viewer from the next picture on", Run: householdRemoveViewer},
 		{Name: "broker", Short: "write certificates and access rules for a Mosquitto broker", Run: householdBroker},
 		{Name: "acl", Short: "print the access rules for a Mosquitto broker", Run: householdACL},
 		{Name: "publish", Short: "bring the newest roster to every camera now", Run: householdPublish},
+		{Name: "recovery", Short: "write a key to keep elsewhere, in case this directory is lost", Run: householdRecovery},
+		{Name: "recover", Short: "take control again with a recovery file", Run: householdRecover},
+		{Name: "rotate-owner", Short: "replace the owner key", Run: householdRotateOwner},
+		{Name: "export", Short: "write the whole household into one encrypted file", Run: householdExport},
+		{Name: "import", Short: "go on with an exported household", Run: householdImport},
 	}
 }
 
@@ -102,6 +110,7 @@ works in a viewer's directory too.`, []string{"DIR"}, nil)
 	r := about.Roster
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "household\t%s\nbroker\t%s\nroster\t%d, of %s\n", about.ID, orNone(about.Broker), r.Version, day(r.Issued))
+	fmt.Fprintf(w, "owner\t%s\t%s\n", r.Signer, recoveries(r))
 	for _, c := range r.Cameras {
 		fmt.Fprintf(w, "camera\t%s\t%s\tsince %s\n", c.ID, c.Name, day(c.Since))
 	}
@@ -112,6 +121,16 @@ works in a viewer's directory too.`, []string{"DIR"}, nil)
 		fmt.Fprintf(w, "removed\t%s\n", id)
 	}
 	return w.Flush()
+}
+
+// recoveries says how many recovery files there are: owner keys beside the one
+// that signed last.
+func recoveries(r *seal.Roster) string {
+	n := len(r.Owners()) - 1
+	if n < 1 {
+		return "no recovery file"
+	}
+	return fmt.Sprintf("%d recovery %s", n, plural(n, "file"))
 }
 
 func orNone(s string) string {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -110,15 +109,21 @@ func householdPublish(ctx context.Context, env *cli.Env, args []string) error {
 	var name, broker string
 	var wait time.Duration
 	rest, err := householdArgs(env, args, "publish", "[--viewer NAME] [--broker URL]", `
-Brings the newest roster to the broker, for every camera and viewer. A running
-sealcam watch or view does so by itself.`,
+Compares the household with what the broker keeps, and brings the newest roster to
+it, for every camera and viewer. Every change of the household tries this at once,
+and a running sealcam watch or view does so by itself.`,
 		[]string{"DIR"}, func(fs *flags) {
-			fs.StringVar(&name, "viewer", "", "as which viewer to connect; the only one if empty")
+			fs.StringVar(&name, "viewer", "", "as which viewer to connect; the first one here if empty")
 			fs.StringVar(&broker, "broker", "", "the broker's `URL`; the household's own if empty")
 			fs.DurationVar(&wait, "timeout", 30*time.Second, "give up after this long")
 		})
 	if err != nil {
 		return err
+	}
+	if name == "" {
+		if name, err = localViewer(rest[0]); err != nil {
+			return hintNoHousehold(rest[0], err)
+		}
 	}
 	who, up, err := connect(rest[0], name, broker, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -126,32 +131,7 @@ sealcam watch or view does so by itself.`,
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return publishRoster(ctx, env.Stdout, who, up)
-}
-
-// publishRoster sends the roster to every camera once there is a connection.
-func publishRoster(ctx context.Context, out io.Writer, who *identity.Viewer, up feed.Feed) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	go func() { _ = up.Run(ctx, func(feed.Item) {}) }()
-	poll := time.NewTicker(50 * time.Millisecond)
-	defer poll.Stop()
-	for connected := false; !connected; {
-		select {
-		case <-poll.C:
-			connected, _ = up.Link()
-		case <-ctx.Done():
-			_, why := up.Link()
-			return errors.New(why)
-		}
-	}
-	for _, c := range who.Roster().Cameras {
-		if err := up.Send(ctx, c.ID, feed.Roster, who.SignedRoster()); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "roster %d  %s  %s\n", who.Roster().Version, c.ID, c.Name)
-	}
-	return nil
+	return visiting(ctx, up, true, func(ctx context.Context, v *visit) error { return publish(ctx, env.Stdout, rest[0], who, v) })
 }
 
 // connect opens a viewer of the household in dir and its way to the broker.

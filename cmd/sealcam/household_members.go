@@ -25,9 +25,9 @@ func hintNoHousehold(dir string, err error) error {
 	return err
 }
 
-const spreadText = "Cameras and viewers learn of it from the next sealcam watch or view, or now with: sealcam household publish %s\n"
+const aclText = "A broker with access rules must be given the new ones: sealcam household acl %s\n"
 
-func householdAddCamera(_ context.Context, env *cli.Env, args []string) error {
+func householdAddCamera(ctx context.Context, env *cli.Env, args []string) error {
 	var name, out string
 	rest, err := householdArgs(env, args, "add-camera", "--name NAME [--out FILE]", `
 Takes the camera in whose request is in the file REQUEST ("-" for standard input),
@@ -72,7 +72,7 @@ camera in front of you: compare the id that is printed with sealcamd id on it.`,
 	if h.Broker() == "" {
 		fmt.Fprintln(env.Stderr, "The household names no broker: the camera's settings must (uplink.broker), or run sealcam household broker first.")
 	}
-	return nil
+	return spread(ctx, env.Stderr, rest[0]) // the camera itself has it in its pairing
 }
 
 // hintKnown says what to do about a camera that is in the household.
@@ -132,7 +132,7 @@ func ownCamera(dir, said string) (*identity.Household, seal.CameraID, error) {
 	return h, c.ID, err
 }
 
-func householdRemoveCamera(_ context.Context, env *cli.Env, args []string) error {
+func householdRemoveCamera(ctx context.Context, env *cli.Env, args []string) error {
 	rest, err := householdArgs(env, args, "remove-camera", "", `
 Lets a camera go: what it seals from now on is refused by everybody who has the new
 roster. Before you hand it to somebody else, reset it: sealcamd reset -yes. CAMERA
@@ -147,11 +147,11 @@ is its id or its name.`, []string{"DIR", "CAMERA"}, nil)
 	if err := h.RemoveCamera(id); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "removed  %s\n"+spreadText, id, rest[0])
-	return nil
+	fmt.Fprintf(env.Stdout, "removed  %s\n", id)
+	return spread(ctx, env.Stdout, rest[0])
 }
 
-func householdAddViewer(_ context.Context, env *cli.Env, args []string) error {
+func householdAddViewer(ctx context.Context, env *cli.Env, args []string) error {
 	var export string
 	rest, err := householdArgs(env, args, "add-viewer", "[--export NEWDIR]", `
 Makes keys for one more viewer. Cameras seal to it from their next message on; what
@@ -174,8 +174,8 @@ was sealed before it cannot open. NAME is of a-z, 0-9 and dashes.`,
 			return err
 		}
 	}
-	fmt.Fprintf(env.Stdout, "viewer  %s\n"+spreadText+"A broker with access rules must be given the new ones: sealcam household acl %s\n", rest[1], rest[0], rest[0])
-	return nil
+	fmt.Fprintf(env.Stdout, "viewer  %s\n"+aclText, rest[1], rest[0])
+	return spread(ctx, env.Stdout, rest[0])
 }
 
 func householdExportViewer(_ context.Context, env *cli.Env, args []string) error {
@@ -193,7 +193,7 @@ viewer's secret: carry it by hand.`, []string{"DIR", "NAME", "NEWDIR"}, nil)
 	return h.ExportViewer(rest[1], rest[2])
 }
 
-func householdRemoveViewer(_ context.Context, env *cli.Env, args []string) error {
+func householdRemoveViewer(ctx context.Context, env *cli.Env, args []string) error {
 	rest, err := householdArgs(env, args, "remove-viewer", "", `
 Stops a viewer: a camera that has the new roster seals nothing to it any more. What
 was sealed before stays readable to it.`, []string{"DIR", "NAME"}, nil)
@@ -215,6 +215,6 @@ was sealed before stays readable to it.`, []string{"DIR", "NAME"}, nil)
 	if err := h.RemoveViewer(rest[1]); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "removed  %s\n"+spreadText, rest[1], rest[0])
-	return nil
+	fmt.Fprintf(env.Stdout, "removed  %s\n"+aclText, rest[1], rest[0])
+	return spread(ctx, env.Stdout, rest[0])
 }

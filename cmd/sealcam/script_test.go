@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"id": scriptID, "await": scriptAwait, "setenv": scriptSetenv, "mode": scriptMode, "jsonl": scriptJSONL,
+			"codeof": scriptCodeOf,
 		},
 	})
 }
@@ -64,6 +67,18 @@ func scriptAwait(ts *testscript.TestScript, _ bool, args []string) {
 // scriptSetenv: setenv NAME FILE sets NAME to what FILE holds.
 func scriptSetenv(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// scriptCodeOf: codeof OUTPUT FILE writes the code that a command printed into
+// FILE.
+func scriptCodeOf(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if code, ok := strings.CutPrefix(line, "code  "); ok {
+			ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(code), 0o600))
+			return
+		}
+	}
+	ts.Fatalf("%s holds no code", args[0])
 }
 
 // scriptMode: mode 600 FILE checks FILE's permissions.
@@ -127,8 +142,28 @@ func cameraMain(args []string) error {
 		return cameraSeal(c, args[2], args[3], args[4])
 	case "send": // camera send STATE BROKER KIND FILE...
 		return cameraSend(c, args[2], args[3], args[4:])
+	case "run": // camera run STATE: until an owner resets it
+		return cameraRun(c, args[1])
 	}
 	return fmt.Errorf("no verb %s", args[0])
+}
+
+// cameraRun delivers as a camera does, and is reset as one is.
+func cameraRun(c *identity.Camera, state string) error {
+	began := time.Now()
+	up, err := uplink.Open(uplink.Config{Dir: state + ".spool", Camera: c, Broker: c.Broker(), Budget: 1 << 20, Firmware: "script",
+		Now: time.Now, Mono: func() time.Duration { return time.Since(began) }})
+	if err != nil {
+		return err
+	}
+	if err := up.Status(uplink.Status{State: "running"}); err != nil {
+		return err
+	}
+	err = up.Run(context.Background())
+	if closeErr := up.Close(); closeErr != nil || !errors.Is(err, uplink.ErrReset) {
+		return errors.Join(err, closeErr)
+	}
+	return c.Reset()
 }
 
 func cameraSeal(c *identity.Camera, stream, count, out string) error {
@@ -207,6 +242,11 @@ func brokerMain(args []string) error {
 	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", TLS: conf, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
+	}
+	if len(args) > 2 { // and the household is told
+		if err := h.SetBroker(b.URL()); err != nil {
+			return err
+		}
 	}
 	if err := os.WriteFile(args[1]+".part", []byte(b.URL()), 0o644); err != nil {
 		return err

@@ -168,11 +168,18 @@ func (v *Viewer) openRoster(it feed.Item, o Outcome, ours bool) []Outcome {
 		return nil
 	}
 	v.stats.Rosters[refusal.Reason]++
-	if it.Retained && refusal.Reason == seal.Replayed {
-		return nil // the one before ours: what the broker keeps while a change is on its way
+	if it.Retained && v.before(it.Sealed) {
+		return nil // what the broker keeps while a change is on its way
 	}
 	o.What, o.Refusal = RosterRefused, refusal
 	return []Outcome{o}
+}
+
+// before tells whether a roster was the household's before the present one.
+func (v *Viewer) before(signed []byte) bool {
+	now := v.opener.Roster()
+	r, err := seal.OpenRoster(now.Household, signed)
+	return err == nil && r.Version < now.Version
 }
 
 // adoptRoster makes the identity's roster the one in force.

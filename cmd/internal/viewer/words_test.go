@@ -95,6 +95,14 @@ func TestRostersThatAreRefused(t *testing.T) {
 		stranger := feed.Item{Camera: seal.CameraID(other.ID()), Kind: feed.Roster, Sealed: theirs}
 		h.fake.Deliver(stranger)
 		w.expect("another household's camera on the same broker")
+		if err := h.owner.RotateOwner(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		h.fake.Deliver(at(newest, true))
+		w.expect("the one before, by the owner key before")
+		h.fake.Deliver(at(newest, false))
+		w.expect("the same, said now", "Garden roster refused")
 		_ = w.stop()
 	})
 }
