@@ -73,9 +73,9 @@ func pair(ctx context.Context, env *cli.Env, f pairFlags) error {
 	if err != nil {
 		return hintKnown(f.household, err)
 	}
-	ctx, stop := context.WithCancel(ctx)
+	running, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- s.Run(running) }()
 	err = f.show(env, s)
 	if err == nil {
 		err = f.follow(ctx, env, s, config.Name)
@@ -92,8 +92,8 @@ func pair(ctx context.Context, env *cli.Env, f pairFlags) error {
 	case ended != nil:
 		return ended
 	}
-	fmt.Fprintf(env.Stdout, "%s  %s is in the household\n"+spreadText, env.Paint(cli.Good, "paired"), config.Name, f.household)
-	return nil
+	fmt.Fprintf(env.Stdout, "%s  %s is in the household\n", env.Paint(cli.Good, "paired"), config.Name)
+	return spread(ctx, env.Stdout, f.household)
 }
 
 // config opens the household and reads what the flags name.
