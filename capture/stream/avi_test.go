@@ -225,7 +225,8 @@ func TestUnusableFilesSayWhatToTry(t *testing.T) {
 		{"empty", "a.mjpeg", nil, "it is empty", ""},
 		{"text", "a.mjpeg", []byte("hello, world"), "no JPEG in it", "ffmpeg"},
 		{"MP4", "a.mjpeg", []byte("\x00\x00\x00\x18ftypmp42...."), "it is MP4", "ffmpeg -i "},
-		{"H.264", "a.h264", []byte("\x00\x00\x00\x01\x67\x42\x00\x1e...."), "it is H.264", "ffmpeg -i "},
+		{"MPEG", "a.mpg", []byte("\x00\x00\x01\xba\x44\x00\x04\x00...."), "it is MPEG", "ffmpeg -i "},
+		{"H.264 without a picture", "a.h264", []byte("\x00\x00\x00\x01\x67\x42\x00\x1e...."), "no parameter sets", "--inline"},
 		{"WebM", "a.webm", []byte("\x1a\x45\xdf\xa3............"), "it is Matroska", "ffmpeg -i "},
 	} {
 		path := save(t, c.file, c.data)

@@ -1,12 +1,14 @@
-// Package stream reads Frames from motion JPEG that is not a device: AVI files,
-// JPEGs one behind the other in a file, a FIFO or on standard input, and
+// Package stream reads Frames from video that is not a device: motion JPEG from
+// AVI files and as JPEGs one behind the other, H.264 and H.265 as byte streams
+// with start codes (annex B), from a file, a FIFO or standard input, and
 // directories of single pictures. It is how recordings are played through
 // sealcam, and how cameras without a plain V4L2 node come in:
 //
 //	rpicam-vid -t 0 --codec mjpeg -o - | sealcamd -source -
+//	rpicam-vid -t 0 --codec h264 --inline -o - | sealcamd -source -
 //
-// What this package does not do: it converts no other video (its errors name the
-// ffmpeg command that does), reads no sound, no network address and no AVI index:
+// What this package does not do: it decodes and converts no video (its errors name
+// the ffmpeg command that does), puts no B-frames in order, reads no sound, no network address and no AVI index:
 // an AVI is read from front to end, so one that was cut off by a power failure,
 // and one larger than 4 GB (OpenDML), read like any other.
 //
@@ -21,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -67,8 +70,8 @@ type source interface {
 // maxLead is how many bad frames Open passes over to find a good one.
 const maxLead = 64
 
-// Open opens the source that name names: an AVI or motion JPEG file, a
-// directory, a FIFO, or "-" for standard input. What a file is, it finds out from
+// Open opens the source that name names: an AVI, motion JPEG, H.264 or H.265 file,
+// a directory, a FIFO, or "-" for standard input. What a file is, it finds out from
 // its first bytes. Open waits for the first good frame, which tells the format;
 // the error is a *capture.SourceError or, when that never came, ctx's.
 func Open(ctx context.Context, name string, opt Options) (capture.Camera, error) {
@@ -126,7 +129,7 @@ func open(ctx context.Context, name string, opt Options) (src source, live bool,
 
 // sniff tells from the first bytes which kind of source in is.
 func sniff(in *input, opt Options) (source, error) {
-	head, err := in.peek(12)
+	head, err := in.peek(12) // of all kinds the longest mark
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -135,6 +138,11 @@ func sniff(in *input, opt Options) (source, error) {
 	}
 	if len(head) == 12 && string(head[:4]) == "RIFF" && string(head[8:]) == "AVI " {
 		return openAVI(in, opt)
+	}
+	if at := string(head[:min(4, len(head))]); at == "\x00\x00\x00\x01" || strings.HasPrefix(at, "\x00\x00\x01") {
+		if c := codecOf(head); c != 0 {
+			return openUnits(in, c, opt), nil
+		}
 	}
 	if what := foreign(head); what != "" {
 		return nil, notMJPEG(in.name, what)
@@ -151,7 +159,7 @@ func foreign(head []byte) string {
 	case at(0, "\x1a\x45\xdf\xa3"):
 		return "Matroska or WebM"
 	case at(0, "\x00\x00\x00\x01"), at(0, "\x00\x00\x01"):
-		return "H.264 or MPEG"
+		return "MPEG"
 	case at(0, "GIF8"):
 		return "GIF"
 	case at(0, "\x89PNG"):
@@ -167,7 +175,7 @@ func foreign(head []byte) string {
 // notMJPEG is the error of video that must be converted first.
 func notMJPEG(name, what string) error {
 	return &capture.SourceError{
-		Err: fmt.Errorf("%w: it is %s, and only motion JPEG is read", capture.ErrNoFormat, what),
+		Err: fmt.Errorf("%w: it is %s, and motion JPEG, H.264 and H.265 are read, the latter as bare streams", capture.ErrNoFormat, what),
 		Try: "ffmpeg -i " + name + " -c:v mjpeg -q:v 3 -an out.avi, and take out.avi",
 	}
 }
