@@ -2,12 +2,18 @@ package agent
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/scene"
+	"github.com/sealcam/sealcam/capture/stream"
 	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -16,7 +22,7 @@ import (
 // begins before the event and plays, of motion JPEG as the camera made it and of
 // raw frames as far as they were compressed.
 func TestClipsOfEvents(t *testing.T) {
-	for _, pixel := range []string{"mjpeg", "grey"} {
+	for _, pixel := range []string{"mjpeg", "grey", "h264"} {
 		t.Run(pixel, func(t *testing.T) {
 			h, sky := newHome(t), newAir()
 			opener, err := seal.NewOpener(seal.OpenerConfig{
@@ -29,7 +35,14 @@ func TestClipsOfEvents(t *testing.T) {
 			s.Live.Every.Duration = 0
 			s.Camera.Once = true
 			s.Clips.After.Duration = 2 * time.Second
-			a := h.agent(t, s, once("walk?size=640x360&rate=10&pixel="+pixel, 200), nil, sky)
+			open := once("walk?size=640x360&rate=10&pixel="+pixel, 200)
+			if pixel == "h264" {
+				film := h264(t, "walk?size=320x180&rate=10&pixel=grey", 300)
+				open = func(ctx context.Context) (capture.Camera, error) {
+					return stream.Open(ctx, film, stream.Options{Rate: 10})
+				}
+			}
+			a := h.agent(t, s, open, nil, sky)
 			if err := a.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -45,7 +58,7 @@ func TestClipsOfEvents(t *testing.T) {
 				if !ok {
 					continue
 				}
-				if !snapshots[k.Event] {
+				if !snapshots[k.Event] && pixel != "h264" {
 					t.Errorf("part %d of event %d comes before its snapshot", m.Part, k.Event)
 				}
 				if films[k] == nil {
@@ -64,13 +77,48 @@ func TestClipsOfEvents(t *testing.T) {
 				if !f.Whole() {
 					t.Errorf("clip of event %d is not whole", k.Event)
 				}
-				if pixel == "mjpeg" && f.Marks().PreRoll < time.Second { // the first event is early in the film
+				if pixel != "grey" && f.Marks().PreRoll < time.Second { // the first event is early in the film
 					t.Errorf("clip of event %d begins %v before it", k.Event, f.Marks().PreRoll)
 				}
 				play(t, f)
 			}
 		})
 	}
+}
+
+// h264 draws a scene and has it compressed as a camera's own encoder does, with a
+// key frame each second.
+func h264(t *testing.T, spec string, frames int) (file string) {
+	t.Helper()
+	cam, err := scene.Open(spec, scene.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cam.Close()
+	file = filepath.Join(t.TempDir(), "film.h264")
+	f := cam.Format()
+	cmd := exec.Command("ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "gray", "-s", fmt.Sprintf("%dx%d", f.Width, f.Height), "-r", "10", "-i", "-",
+		"-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "10", "-crf", "28", "-f", "h264", file)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("%v: make test-deps installs it", err)
+	}
+	for range frames {
+		var f capture.Frame
+		if err := cam.Next(t.Context(), &f); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(f.Data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // play decodes a film; a decoder that complains is an error.

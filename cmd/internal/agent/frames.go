@@ -31,9 +31,12 @@ type eye struct {
 	asked   []uplink.Request
 	meter   *meter
 
-	step     time.Duration // between analysed frames
-	nextLook time.Duration
-	lastMono time.Duration
+	step      time.Duration // between analysed frames
+	nextLook  time.Duration
+	lastMono  time.Duration
+	bitrate   *motion.Bitrate // of compressed video; nil as motion is
+	toldVideo bool
+
 	faultsAt time.Duration // when the lighting was last asked for faults
 }
 
@@ -62,6 +65,10 @@ func (a *Agent) frame(f *capture.Frame) error {
 	e := &a.eye
 	e.meter.mark(StageCapture)
 	f.Light = capture.Light(a.lightNow.Load())
+	if c := codecOf(f.Format.Pixel); c != 0 {
+		a.video(f, c)
+		return nil
+	}
 	if !e.due(f.Mono) {
 		a.keepForClips(f)
 		e.meter.mark(StageKeep)

@@ -106,6 +106,7 @@ func New(c Config) (*Agent, error) {
 		if a.eye.motion, err = motion.New(look); err != nil {
 			return nil, fmt.Errorf("motion: %w", err)
 		}
+		a.eye.bitrate = motion.NewBitrate(c.Settings.Motion.Sensitivity)
 	}
 	if c.Settings.Tamper.Enabled {
 		a.eye.tamper = new(tamper.Detector)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/boards/toml"
+	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
@@ -25,6 +26,7 @@ type Settings struct {
 		Width  int     `toml:"width"`
 		Height int     `toml:"height"`
 		Rate   float64 `toml:"rate"`
+		Format string  `toml:"format"`
 		Once   bool    `toml:"once"`
 		lighting.CameraSettings
 	} `toml:"camera"`
@@ -66,6 +68,7 @@ func Defaults() Settings {
 	s.Board = "auto"
 	s.Camera.Source = "auto"
 	s.Camera.CameraSettings = lighting.CameraSettings{PowerLine: "auto", Slow: true}
+	s.Camera.Format = "auto"
 	s.Motion.Enabled = true
 	s.Motion.Sensitivity = 5
 	s.Motion.Rate = 10
@@ -118,6 +121,8 @@ func (s Settings) Validate() error {
 		{(s.Camera.Width == 0) == (s.Camera.Height == 0), "camera.width", "expected width and height together, or neither"},
 		{within(float64(s.Camera.Width), 0, 7680), "camera.width", fmt.Sprintf("expected 0 (the camera's best) to 7680 pixels, found %d", s.Camera.Width)},
 		{within(float64(s.Camera.Height), 0, 4320), "camera.height", fmt.Sprintf("expected 0 (the camera's best) to 4320 pixels, found %d", s.Camera.Height)},
+		{pixels[s.Camera.Format] != 0 || s.Camera.Format == "auto", "camera.format", fmt.Sprintf("expected auto, mjpeg, h264, h265, nv12, yuyv or grey, found %q", s.Camera.Format)},
+		{len(s.Privacy.Masks) == 0 || codecOf(pixels[s.Camera.Format]) == 0, "camera.format", fmt.Sprintf("expected another than %s, which privacy masks cannot be applied to", s.Camera.Format)},
 		{within(s.Camera.Rate, 0, 240), "camera.rate", fmt.Sprintf("expected 0 (the camera's own) to 240 frames a second, found %g", s.Camera.Rate)},
 		{within(float64(s.Motion.Sensitivity), 1, 10), "motion.sensitivity", fmt.Sprintf("expected 1 (only the obvious) to 10 (everything), found %d", s.Motion.Sensitivity)},
 		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},
@@ -148,10 +153,15 @@ func (s Settings) Validate() error {
 	return err
 }
 
+// pixels are the words for what a device is asked to deliver.
+var pixels = map[string]capture.Pixel{
+	"mjpeg": capture.MJPEG, "h264": capture.H264, "h265": capture.H265, "nv12": capture.NV12, "yuyv": capture.YUYV, "grey": capture.Grey,
+}
+
 // source returns where frames come from.
 func (s Settings) source() Source {
 	c := s.Camera
-	return Source{Name: c.Source, Width: c.Width, Height: c.Height, Rate: c.Rate, Once: c.Once}
+	return Source{Name: c.Source, Width: c.Width, Height: c.Height, Rate: c.Rate, Pixel: pixels[c.Format], Once: c.Once}
 }
 
 func within(x, low, high float64) bool { return x >= low && x <= high }

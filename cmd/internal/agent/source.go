@@ -16,14 +16,15 @@ import (
 
 // Source says where frames come from, in the words a person types.
 type Source struct {
-	// Name is a device (/dev/video0), a file, directory or FIFO of motion JPEG,
-	// "-" for standard input, "scene:NAME" for a drawn scene, or "auto": the
+	// Name is a device (/dev/video0), a file, directory or FIFO of motion JPEG, a
+	// file or FIFO of H.264 or H.265 with start codes, "-" for standard input, "scene:NAME" for a drawn scene, or "auto": the
 	// first camera here, and a drawn scene where there is none.
 	Name   string
-	Width  int     // wanted; 0 is the device's best up to 1080p
-	Height int     //
-	Rate   float64 // wanted frames per second; 0 is the device's own
-	Once   bool    // a file ends the run instead of starting again
+	Width  int           // wanted; 0 is the device's best up to 1080p
+	Height int           //
+	Rate   float64       // wanted frames per second; 0 is the device's own
+	Pixel  capture.Pixel // wanted of a device; 0 is the best of motion JPEG and raw
+	Once   bool          // a file ends the run instead of starting again
 }
 
 // Auto replaces "auto" by what this machine has.
@@ -59,7 +60,7 @@ func (s Source) device() string {
 func (s Source) Open(ctx context.Context) (capture.Camera, error) {
 	switch {
 	case s.IsDevice():
-		return v4l2.Open(s.Name, v4l2.Want{Width: s.Width, Height: s.Height, Rate: s.Rate})
+		return v4l2.Open(s.Name, v4l2.Want{Width: s.Width, Height: s.Height, Rate: s.Rate, Pixel: s.Pixel})
 	case strings.HasPrefix(s.Name, "scene:"):
 		return scene.Open(strings.TrimPrefix(s.Name, "scene:"), scene.Options{Pace: true})
 	}
