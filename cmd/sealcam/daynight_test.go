@@ -124,3 +124,12 @@ func TestDaynightPlotIsBounded(t *testing.T) {
 		t.Errorf("%v, %v", st, err)
 	}
 }
+
+func wants(t *testing.T, out string, all ...string) {
+	t.Helper()
+	for _, want := range all {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in:\n%s", want, out)
+		}
+	}
+}

@@ -8,6 +8,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/boardtool"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 )
 
@@ -35,7 +38,7 @@ func commands() []cli.Command {
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
 		{Name: "drill", Short: "try to show people strangers' pictures, millions of times", Run: runDrill},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
-		{Name: "board", Short: "list and show boards, try their pins", Run: runBoard},
+		{Name: "board", Short: "list and show boards, try their pins", Run: boardtool.New("sealcam", openCamera).Run},
 		{Name: "daynight", Short: "decide a recorded trace of day and night again, and draw it", Run: runDaynight},
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "model", Short: "say what a model file takes, and how long it looks", Run: runModel},
@@ -45,4 +48,9 @@ func commands() []cli.Command {
 
 func run(ctx context.Context, env *cli.Env, args []string) int {
 	return cli.Report(env, "sealcam", cli.Dispatch(ctx, env, "sealcam", about, commands(), args))
+}
+
+// openCamera opens a camera for board test.
+func openCamera(ctx context.Context, source string) (capture.Camera, error) {
+	return agent.Source{Name: source}.Auto().Open(ctx)
 }

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/boardtool"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -19,7 +21,7 @@ import (
 
 const defaultConfig = "/etc/sealcam/sealcamd.toml"
 
-const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | version]"
+const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | board | version]"
 
 const help = `Runs this camera: it captures, seals and delivers pictures to its household.
 
@@ -29,6 +31,7 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   pair FILE   follow the code of sealcam pair in FILE ("-" for standard input), as if it were before the lens
   claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
   reset -yes  destroy the camera's keys and every picture that waits; afterwards it is a new camera
+  board       show boards, try this one's pins, park them (sealcamd board -h)
   version     print the version
 `
 
@@ -43,6 +46,9 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	if verb == "version" {
 		fmt.Fprintln(env.Stdout, "sealcamd", version)
 		return nil
+	}
+	if verb == "board" { // works before there are settings
+		return boardtool.New("sealcamd", openCamera).Run(ctx, env, fs.Args()[1:])
 	}
 	s, err := agent.LoadSettings(*config)
 	if err != nil {
@@ -63,6 +69,11 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 		return reset(env, s)
 	}
 	return cli.Usagef("expected: %s", synopsis)
+}
+
+// openCamera opens a camera for board test.
+func openCamera(ctx context.Context, source string) (capture.Camera, error) {
+	return agent.Source{Name: source}.Auto().Open(ctx)
 }
 
 // hintSettings says what to do about a missing settings file.

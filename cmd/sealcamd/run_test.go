@@ -226,3 +226,25 @@ func TestReadableKey(t *testing.T) {
 		t.Errorf("exit %d, %q", code, stderr)
 	}
 }
+
+// Boards are shown and tried before the camera has settings.
+func TestBoard(t *testing.T) {
+	out, errs, code := output(t, "-config", "/no/such/sealcamd.toml", "board", "show", "raspberrypi-4")
+	for _, want := range []string{"Raspberry Pi 4 Model B", "pinctrl-bcm2711:17", "cut filter to the day side", "header pin 11 (GPIO17): H-bridge input 1", "infrared lamp", "nothing: written from documents"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in:\n%s%s", want, out, errs)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if out, _, code := output(t, "board", "list"); code != 0 || !strings.Contains(out, "luckfox-pico") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	if _, errs, code := output(t, "board", "show", "raspberry"); code != 1 || !strings.Contains(errs, `there is no board "raspberry"`) {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	if _, errs, code := output(t, "board", "test"); code != 2 || !strings.Contains(errs, "one BOARD was expected") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package boardtool
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ Drives each part of a board and says whether it works. With a camera it looks at
 the picture's answer, so that a filter whose sides are swapped and a lamp that
 does not light are found without you; what only you can see it asks. Best with the
 camera before something near, in daylight for the filter and in the dark for the
-lamp. BOARD is a name from sealcam board list or a file.
+lamp. BOARD is a name from board list or a file.
 `
 
 // try is one test of a board.
@@ -34,8 +34,8 @@ type try struct {
 	open   int // questions that nobody answered
 }
 
-func (c boardCommand) test(ctx context.Context, env *cli.Env, args []string) error {
-	flags := env.Flags("board test", "sealcam board test [--source DEVICE] [--alone] BOARD", testText)
+func (c Tool) test(ctx context.Context, env *cli.Env, args []string) error {
+	flags := env.Flags("board test", c.Program+" board test [--source DEVICE] [--alone] BOARD", testText)
 	source := flags.String("source", "auto", "the `camera` whose picture answers; \"none\" for no camera")
 	alone := flags.Bool("alone", false, "ask nobody: what only a person can see stays open")
 	if err := cli.Parse(flags, args); err != nil {
@@ -55,7 +55,7 @@ func (c boardCommand) test(ctx context.Context, env *cli.Env, args []string) err
 	defer b.Close()
 	t := &try{env: env, in: bufio.NewReader(env.Stdin), b: b, ask: !*alone}
 	if *source != "none" {
-		cam, err := c.open(ctx, *source)
+		cam, err := c.Open(ctx, *source)
 		if err != nil {
 			return cli.Hint(err, "without a camera: --source none")
 		}
@@ -149,6 +149,10 @@ const (
 	darker   = 1 / brighter
 )
 
+// darkLight is a picture, at rest, in which a lamp that reaches anything shows: 40 of
+// 255, as a share of full scale. Exposure has nothing left to give then.
+const darkLight = 0.017
+
 // filter moves the filter away and back and looks which way the picture goes.
 func (t *try) filter(ctx context.Context) error {
 	act := t.b.Actuator
@@ -163,11 +167,11 @@ func (t *try) filter(ctx context.Context) error {
 		t.question("cut filter", "It was moved. Did you hear it click?", "it moves; which way, only a picture tells", "it does not move")
 		return act.Apply(day)
 	}
-	opened, err := t.eye.change(ctx, func() error { return act.Apply(night) })
+	opened, _, err := t.eye.change(ctx, func() error { return act.Apply(night) })
 	if err != nil {
 		return err
 	}
-	closed, err := t.eye.change(ctx, func() error { return act.Apply(day) })
+	closed, _, err := t.eye.change(ctx, func() error { return act.Apply(day) })
 	if err != nil {
 		return err
 	}
@@ -198,11 +202,11 @@ func (t *try) lamp(ctx context.Context) error {
 		t.question("lamp", "Is the lamp lit? (850 nm glows dark red; 940 nm only a phone's camera sees)", "lit", "not lit: another pin, or active_low is wrong")
 		return act.Apply(dark)
 	}
-	on, err := t.eye.change(ctx, func() error { return act.Apply(lit) })
+	on, base, err := t.eye.change(ctx, func() error { return act.Apply(lit) })
 	if err != nil {
 		return err
 	}
-	off, err := t.eye.change(ctx, func() error { return act.Apply(dark) })
+	off, _, err := t.eye.change(ctx, func() error { return act.Apply(dark) })
 	if err != nil {
 		return err
 	}
@@ -212,6 +216,8 @@ func (t *try) lamp(ctx context.Context) error {
 		t.say("ok", "lamp", detail)
 	case on <= darker && off >= brighter:
 		t.say("FAIL", "lamp", "it is lit when it should be off: "+detail+". Turn active_low round")
+	case base < darkLight:
+		t.say("FAIL", "lamp", "it does not brighten a dark picture: "+detail+". Another pin, the lamp is dead, or nothing is within its reach")
 	default:
 		t.question("lamp", "The picture did not tell ("+detail+"): it is too bright here, or nothing is near. Was the lamp lit just now?",
 			"lit; try again in the dark to know how far it reaches", "it did not light: another pin, or the lamp is dead")
@@ -230,7 +236,7 @@ func (t *try) dimmer(ctx context.Context) error {
 	if err := act.Apply(low); err != nil {
 		return err
 	}
-	up, err := t.eye.change(ctx, func() error { return act.Apply(full) })
+	up, _, err := t.eye.change(ctx, func() error { return act.Apply(full) })
 	if err != nil {
 		return err
 	}
@@ -300,6 +306,9 @@ type lookout struct {
 	look   daynight.Looker
 }
 
+// silence is how long a camera may deliver nothing before it is given up.
+const silence = 10 * time.Second
+
 // Times of one change: exposure comes to rest before it, and must not have
 // made up for it when the answer is taken.
 const (
@@ -308,39 +317,39 @@ const (
 	answerTime = 1500 * time.Millisecond
 )
 
-// change returns by which factor the picture's light changes at once when do is done.
-func (l *lookout) change(ctx context.Context, do func() error) (float64, error) {
+// change returns by which factor the picture's light changes at once when do is
+// done, and what it was before, as a share of full scale.
+func (l *lookout) change(ctx context.Context, do func() error) (factor, base float64, err error) {
 	if _, err := l.watch(ctx, restTime); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	before, err := l.watch(ctx, beforeTime)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := do(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	after, err := l.watch(ctx, answerTime)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var base float64
 	for _, v := range before {
 		base += v / float64(len(before))
 	}
 	// Exposure answers within the second: what counts is the furthest away.
-	factor := 1.0
+	factor = 1.0
 	for _, v := range after {
 		if f := (v + 1e-4) / (base + 1e-4); math.Abs(math.Log(f)) > math.Abs(math.Log(factor)) {
 			factor = f
 		}
 	}
-	return factor, nil
+	return factor, base, nil
 }
 
 // watch returns the light of every picture within d of the camera's time.
 func (l *lookout) watch(ctx context.Context, d time.Duration) ([]float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d+deviceSilence, capture.ErrStuck)
+	ctx, cancel := context.WithTimeoutCause(ctx, d+silence, capture.ErrStuck)
 	defer cancel()
 	var all []float64
 	var f capture.Frame

@@ -1,4 +1,4 @@
-package main
+package boardtool
 
 import (
 	"bytes"
@@ -106,11 +106,12 @@ func (d *desk) Next(_ context.Context, f *capture.Frame) error {
 	return nil
 }
 
-func (d *desk) command() boardCommand {
-	return boardCommand{
-		root: fstest.MapFS{"proc/device-tree/compatible": {Data: []byte("linux,dummy-virt\x00")}},
-		host: func(*slog.Logger) (pins.Host, error) { return d, nil },
-		open: func(_ context.Context, name string) (capture.Camera, error) {
+func (d *desk) command() Tool {
+	return Tool{
+		Program: "sealcam",
+		Root:    fstest.MapFS{"proc/device-tree/compatible": {Data: []byte("linux,dummy-virt\x00")}},
+		Host:    func(*slog.Logger) (pins.Host, error) { return d, nil },
+		Open: func(_ context.Context, name string) (capture.Camera, error) {
 			if name == "/dev/none" {
 				return nil, capture.ErrNoDevice
 			}
@@ -127,7 +128,7 @@ func (d *desk) say(t *testing.T, answers string, args ...string) (out string, co
 	if d.expose == 0 {
 		d.expose = 1
 	}
-	code = cli.Report(env, "sealcam", d.command().run(t.Context(), env, args))
+	code = cli.Report(env, "sealcam", d.command().Run(t.Context(), env, args))
 	return stdout.String() + stderr.String(), code
 }
 
@@ -197,6 +198,8 @@ func TestBoardTest(t *testing.T) {
 			[]string{"FAIL  cut filter    it does not move"}},
 		{"dead lamp", desk{ambient: 0.05, red: 0.05, lamp: 0.3, dead: true}, "y\nn\n", 1,
 			[]string{"ok    cut filter", "FAIL  lamp          it did not light: another pin, or the lamp is dead"}},
+		{"dead lamp in the dark, nobody there", desk{ambient: 0.0001, red: 0.0001, lamp: 0.3, dead: true}, "", 1,
+			[]string{"FAIL  lamp          it does not brighten a dark picture"}},
 		{"inverted lamp", desk{ambient: 0.05, red: 0.05, lamp: 0.3, always: true}, "y\ny\n", 1,
 			[]string{"FAIL  lamp          it is lit when it should be off", "Turn active_low round"}},
 		{"bright sun, nobody there", desk{ambient: 30, red: 40, lamp: 0.3}, "", 0,
@@ -292,9 +295,9 @@ func TestBoardPark(t *testing.T) {
 	if _, code = d.say(t, "", "park"); code != 2 {
 		t.Errorf("no board: exit %d", code)
 	}
-	broken := boardCommand{root: fstest.MapFS{}, host: func(*slog.Logger) (pins.Host, error) { return nil, fmt.Errorf("out of order") }}
+	broken := Tool{Root: fstest.MapFS{}, Host: func(*slog.Logger) (pins.Host, error) { return nil, fmt.Errorf("out of order") }}
 	env := &cli.Env{Stdin: strings.NewReader(""), Stdout: new(bytes.Buffer), Stderr: new(bytes.Buffer)}
-	if err := broken.run(t.Context(), env, []string{"park", "qemu-virt"}); err == nil || !strings.Contains(err.Error(), "out of order") {
+	if err := broken.Run(t.Context(), env, []string{"park", "qemu-virt"}); err == nil || !strings.Contains(err.Error(), "out of order") {
 		t.Errorf("broken drivers: %v", err)
 	}
 }

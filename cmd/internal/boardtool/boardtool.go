@@ -1,4 +1,10 @@
-package main
+// Package boardtool is the command "board", which the agent has on a board and the
+// owner's tool on a desk: it lists and shows boards, drives their parts one by one
+// while a camera watches, and parks them.
+//
+// What this package does not do: it knows no board (boards does), opens no pin
+// (cmd/internal/pins) and decides nothing about light (capture/daynight).
+package boardtool
 
 import (
 	"context"
@@ -12,26 +18,27 @@ import (
 
 	"github.com/sealcam/sealcam/boards"
 	"github.com/sealcam/sealcam/capture"
-	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
 )
 
-// boardCommand is what the commands of boards need of the world. Tests give it another.
-type boardCommand struct {
-	root fs.FS
-	host func(*slog.Logger) (pins.Host, error)
-	open func(context.Context, string) (capture.Camera, error)
+// Tool is the command, with what it needs of the world.
+type Tool struct {
+	Program string // the name of the program that has it, for its help
+	Root    fs.FS  // the file system from its root
+	Host    func(*slog.Logger) (pins.Host, error)
+	Open    func(ctx context.Context, source string) (capture.Camera, error)
 }
 
-// runBoard is "sealcam board".
-func runBoard(ctx context.Context, env *cli.Env, args []string) error {
-	c := boardCommand{root: os.DirFS("/"), host: pins.System, open: openCamera}
-	return c.run(ctx, env, args)
+// New returns the command for this machine. open opens the camera that board test
+// looks through.
+func New(program string, open func(ctx context.Context, source string) (capture.Camera, error)) Tool {
+	return Tool{Program: program, Root: os.DirFS("/"), Host: pins.System, Open: open}
 }
 
-func (c boardCommand) run(ctx context.Context, env *cli.Env, args []string) error {
-	return cli.Dispatch(ctx, env, "sealcam board", "Boards: which pin is the cut filter, which the lamp", []cli.Command{
+// Run runs "PROGRAM board ARGS".
+func (c Tool) Run(ctx context.Context, env *cli.Env, args []string) error {
+	return cli.Dispatch(ctx, env, c.Program+" board", "Boards: which pin is the cut filter, which the lamp", []cli.Command{
 		{Name: "list", Short: "list the boards that are known, and which this machine is", Run: c.list},
 		{Name: "show", Short: "show a board's pins and wiring", Run: c.show},
 		{Name: "test", Short: "drive each part of a board, and look at the picture's answer", Run: c.test},
@@ -39,15 +46,15 @@ func (c boardCommand) run(ctx context.Context, env *cli.Env, args []string) erro
 	}, args)
 }
 
-func (c boardCommand) list(_ context.Context, env *cli.Env, args []string) error {
-	flags := env.Flags("board list", "sealcam board list", "Lists the boards that are built in. A star marks what the device tree of this machine names.")
+func (c Tool) list(_ context.Context, env *cli.Env, args []string) error {
+	flags := env.Flags("board list", c.Program+" board list", "Lists the boards that are built in. A star marks what the device tree of this machine names.")
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return cli.Usagef("%q: sealcam board list takes nothing", flags.Arg(0))
+		return cli.Usagef("%q: board list takes nothing", flags.Arg(0))
 	}
-	here, why := boards.Detect(c.root)
+	here, why := boards.Detect(c.Root)
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  BOARD\tNAME\tWIRING\tTRIED ON THIS BOARD")
 	for _, name := range boards.Names() {
@@ -76,12 +83,12 @@ func (c boardCommand) list(_ context.Context, env *cli.Env, args []string) error
 
 const showText = `
 Shows a board: its pins, where they are found, what is wired to them, what has to
-be done once, and what was really tried. BOARD is a name from sealcam board list
+be done once, and what was really tried. BOARD is a name from board list
 or a file; nothing means this machine.
 `
 
-func (c boardCommand) show(_ context.Context, env *cli.Env, args []string) error {
-	flags := env.Flags("board show", "sealcam board show [--source] [BOARD]", showText)
+func (c Tool) show(_ context.Context, env *cli.Env, args []string) error {
+	flags := env.Flags("board show", c.Program+" board show [--source] [BOARD]", showText)
 	source := flags.Bool("source", false, "print the profile's file, to start one's own from")
 	if err := cli.Parse(flags, args); err != nil {
 		return err
@@ -102,16 +109,16 @@ func (c boardCommand) show(_ context.Context, env *cli.Env, args []string) error
 }
 
 // profile returns the board that the one argument names, or this machine.
-func (c boardCommand) profile(args []string) (*boards.Profile, error) {
+func (c Tool) profile(args []string) (*boards.Profile, error) {
 	switch len(args) {
 	case 0:
-		p, _ := boards.Detect(c.root)
+		p, _ := boards.Detect(c.Root)
 		return p, nil
 	case 1:
 		if args[0] == "auto" {
 			return c.profile(nil)
 		}
-		p, _, err := boards.Choose(args[0], c.root)
+		p, _, err := boards.Choose(args[0], c.Root)
 		return p, err
 	}
 	return nil, cli.Usagef("one BOARD was expected, found %d", len(args))
@@ -179,15 +186,15 @@ off. For a service that ended: the kernel leaves pins as they were last driven.
 BOARD is as in sealcamd's settings: a name, a file, or auto.
 `
 
-func (c boardCommand) park(_ context.Context, env *cli.Env, args []string) error {
-	flags := env.Flags("board park", "sealcam board park BOARD", parkText)
+func (c Tool) park(_ context.Context, env *cli.Env, args []string) error {
+	flags := env.Flags("board park", c.Program+" board park BOARD", parkText)
 	if err := cli.Parse(flags, args); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {
 		return cli.Usagef("one BOARD was expected, found %d", flags.NArg())
 	}
-	p, _, err := boards.Choose(flags.Arg(0), c.root)
+	p, _, err := boards.Choose(flags.Arg(0), c.Root)
 	if err != nil {
 		return err
 	}
@@ -203,25 +210,20 @@ func (c boardCommand) park(_ context.Context, env *cli.Env, args []string) error
 }
 
 // openBoard opens and parks a board's pins.
-func (c boardCommand) openBoard(env *cli.Env, p *boards.Profile) (*pins.Board, error) {
+func (c Tool) openBoard(env *cli.Env, p *boards.Profile) (*pins.Board, error) {
 	if !p.HasPins() {
-		return nil, cli.Hint(fmt.Errorf("board %s has no pins", p.Name), "name a board: sealcam board list shows them")
+		return nil, cli.Hint(fmt.Errorf("board %s has no pins", p.Name), "name a board: %s board list shows them", c.Program)
 	}
 	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	host, err := c.host(log)
+	host, err := c.Host(log)
 	if err != nil {
 		return nil, err
 	}
 	b, err := pins.Open(p, host, log)
 	if err != nil {
-		return nil, cli.Hint(err, "sealcam board show %s says what is expected where", p.Name)
+		return nil, cli.Hint(err, "%s board show %s says what is expected where", c.Program, p.Name)
 	}
 	return b, nil
 }
 
 var errBoardFailed = errors.New("not everything on this board works as its profile says")
-
-// openCamera opens a camera for board test.
-func openCamera(ctx context.Context, name string) (capture.Camera, error) {
-	return agent.Source{Name: name}.Auto().Open(ctx)
-}
