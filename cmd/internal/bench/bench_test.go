@@ -156,7 +156,7 @@ func TestFilmOnce(t *testing.T) {
 // plays reads a film as strangers do: neither ffprobe nor a decoder complains.
 func plays(t *testing.T, film string) {
 	t.Helper()
-	for _, args := range [][]string{{"ffprobe", "-v", "warning", "-show_streams", film}, {"ffmpeg", "-v", "warning", "-xerror", "-i", film, "-f", "null", "-"}} {
+	for _, args := range [][]string{{"ffprobe", "-v", "warning", "-show_streams", film}, {"ffmpeg", "-v", "warning", "-xerror", "-i", film, "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"}} {
 		path, err := exec.LookPath(args[0])
 		if err != nil {
 			t.Fatalf("%v: make test-deps installs it", err)
