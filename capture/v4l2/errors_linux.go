@@ -19,7 +19,7 @@ func failed(path, doing string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		e.Err = capture.ErrNoDevice
-		e.Try = others(os.DirFS("/sys/class/video4linux"), path)
+		e.Try = others(os.DirFS("/sys/class/video4linux"), path, capturing)
 	case errors.Is(err, fs.ErrPermission):
 		e.Try = "sudo usermod -aG video $USER, and log in again"
 	case errors.Is(err, unix.EBUSY):
@@ -40,7 +40,7 @@ func failed(path, doing string, err error) error {
 func notCamera(path, what string) error {
 	return &capture.SourceError{
 		Source: path, Err: fmt.Errorf("%w but %s", capture.ErrNotCamera, what),
-		Try: others(os.DirFS("/sys/class/video4linux"), path),
+		Try: others(os.DirFS("/sys/class/video4linux"), path, capturing),
 	}
 }
 
@@ -55,15 +55,23 @@ func noFormat(path string, want Want, offers []Offer) error {
 	return e
 }
 
-// others names the video nodes that there are beside path. It reads
-// /sys/class/video4linux and opens no device: this is asked again and again
-// while a camera is away.
-func others(class fs.FS, path string) string {
+// capturing reports whether path may be a camera. It asks the driver what the
+// node is for, which disturbs nobody, and takes one that it may not ask for a
+// camera.
+func capturing(path string) bool {
+	caps, err := probe(path)
+	return err != nil || notCapture(caps) == ""
+}
+
+// others names the cameras that there are beside path: the nodes in
+// /sys/class/video4linux (class) of which camera is true. Outputs, encoders and
+// metadata nodes are no advice.
+func others(class fs.FS, path string, camera func(path string) bool) string {
 	nodes, err := fs.Glob(class, "video*")
 	byNumber(nodes)
 	var found []string
 	for _, n := range nodes {
-		if "/dev/"+n == path {
+		if "/dev/"+n == path || !camera("/dev/"+n) {
 			continue
 		}
 		name, err := fs.ReadFile(class, n+"/name")

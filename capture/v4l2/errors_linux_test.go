@@ -60,12 +60,13 @@ func TestNotCapture(t *testing.T) {
 
 func TestOthersAreNamedInOrder(t *testing.T) {
 	class := fstest.MapFS{
-		"video10/name": {Data: []byte("loop\x1b[2Jback\n")}, "video2/name": {Data: []byte("C920\n")}, "video0/name": {Data: []byte("this\n")}, "vbi0/name": {Data: []byte("x")},
+		"video10/name": {Data: []byte("loop\x1b[2Jback\n")}, "video2/name": {Data: []byte("C920\n")}, "video0/name": {Data: []byte("this\n")}, "video3/name": {Data: []byte("vivid-000-vid-out\n")}, "vbi0/name": {Data: []byte("x")},
 	}
-	if got := others(class, "/dev/video0"); got != "there is /dev/video2 (C920), /dev/video10 (loop.[2Jback); sealcam devices shows more" {
+	camera := func(path string) bool { return path != "/dev/video3" }
+	if got := others(class, "/dev/video0", camera); got != "there is /dev/video2 (C920), /dev/video10 (loop.[2Jback); sealcam devices shows more" {
 		t.Error(got)
 	}
-	if got := others(fstest.MapFS{}, "/dev/video0"); !strings.HasPrefix(got, "connect a camera") {
+	if got := others(fstest.MapFS{}, "/dev/video0", camera); !strings.HasPrefix(got, "connect a camera") {
 		t.Error(got)
 	}
 }

@@ -18,16 +18,18 @@ import (
 )
 
 const devicesText = `
-Lists the video devices of this machine with the formats, sizes and rates they
-offer. With --device alone it shows one, with its controls. With --frames it
+Lists the video devices of this machine, one line each: the formats that sealcam
+reads, and the largest size. -v tells every format, size and rate. With
+--device alone it shows one so, with its controls. With --frames it
 captures from it and prints one JSON line for the format, one for each frame, and
 a summary: the first thing to try with a new camera.
 `
 
 // runDevices is "sealcam devices".
 func runDevices(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("devices", "sealcam devices [--device PATH [--set NAME=VALUE] [--frames N] [--size WxH] [--rate FPS] [--pixel NAME]]", devicesText)
+	fs := env.Flags("devices", "sealcam devices [-v] [--device PATH [--set NAME=VALUE] [--frames N] [--size WxH] [--rate FPS] [--pixel NAME]]", devicesText)
 	device := fs.String("device", "", "show or try this `device` alone")
+	verbose := fs.Bool("v", false, "tell every format, size and rate")
 	frames := fs.Int("frames", 0, "capture `N` frames")
 	size := fs.String("size", "", "wanted `WxH`; the device's best within 1920x1080 if empty")
 	rate := fs.Float64("rate", 0, "wanted frames per second; the device's own if 0")
@@ -60,7 +62,7 @@ func runDevices(ctx context.Context, env *cli.Env, args []string) error {
 	if *frames > 0 {
 		return tryDevice(ctx, env, *device, want, *frames)
 	}
-	return listDevices(env, *device)
+	return listDevices(env, *device, *verbose || *device != "")
 }
 
 func pixelByName(name string) (capture.Pixel, bool) {
@@ -75,22 +77,28 @@ func pixelByName(name string) (capture.Pixel, bool) {
 	return 0, false
 }
 
-// listDevices prints every device, or the one at path with its controls.
-func listDevices(env *cli.Env, path string) error {
-	all, err := v4l2.Devices()
+// listDevices prints every device, or the one at path with its controls; with
+// all, everything that a device offers.
+func listDevices(env *cli.Env, path string, all bool) error {
+	found, err := v4l2.Devices()
 	if err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	shown := 0
-	for _, d := range all {
-		if path == "" || d.Path == path {
-			if shown == 0 {
-				fmt.Fprintln(w, "DEVICE\tCAMERA\tFORMAT\tSIZE\tFRAMES PER SECOND")
-			}
-			shown++
-			writeDevice(w, d)
+	head, write := "DEVICE\tCAMERA\tFORMATS\tLARGEST", writeDevice
+	if all {
+		head, write = "DEVICE\tCAMERA\tFORMAT\tSIZE\tFRAMES PER SECOND", writeOffers
+	}
+	for _, d := range found {
+		if path != "" && d.Path != path {
+			continue
 		}
+		if shown == 0 {
+			fmt.Fprintln(w, head)
+		}
+		shown++
+		write(w, d)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -104,16 +112,59 @@ func listDevices(env *cli.Env, path string) error {
 	return nil
 }
 
-// writeDevice writes one line for each size of each format that sealcam reads,
-// and one for the others; what is as in the line above is left blank.
+// writeDevice writes one line.
 func writeDevice(w io.Writer, d v4l2.Device) {
+	var formats []string
+	var best v4l2.Size
+	for _, o := range d.Offers {
+		if o.Pixel == 0 {
+			continue
+		}
+		formats = append(formats, o.FourCC)
+		for _, s := range o.Sizes {
+			if s.Width*s.Height > best.Width*best.Height || s.Width*s.Height == best.Width*best.Height && fastest(s) > fastest(best) {
+				best = s
+			}
+		}
+	}
+	text := "any size"
+	switch {
+	case len(formats) == 0:
+		fmt.Fprintf(w, "%s\t%s\t-\t%s\n", d.Path, d.Name, whyNot(d))
+		return
+	case best.Width > 0 && fastest(best) > 0:
+		text = fmt.Sprintf("%dx%d at %.4g a second", best.Width, best.Height, fastest(best))
+	case best.Width > 0:
+		text = fmt.Sprintf("%dx%d", best.Width, best.Height)
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Path, d.Name, strings.Join(formats, " "), text)
+}
+
+// fastest returns the highest rate of a size, 0 if it is not known.
+func fastest(s v4l2.Size) (fps float64) {
+	for _, r := range s.Rates {
+		fps = max(fps, r)
+	}
+	return fps
+}
+
+// whyNot says why a device is no camera for sealcam.
+func whyNot(d v4l2.Device) string {
+	switch {
+	case d.Err != nil:
+		return strings.TrimPrefix(d.Err.Error(), d.Path+": ")
+	case len(d.Offers) > 0:
+		return "no format that sealcam reads, -v tells which"
+	}
+	return "offers nothing"
+}
+
+// writeOffers writes one line for each size of each format that sealcam reads,
+// and one for the others; what is as in the line above is left blank.
+func writeOffers(w io.Writer, d v4l2.Device) {
 	first := d.Path + "\t" + d.Name
 	if len(d.Offers) == 0 {
-		text := "offers nothing"
-		if d.Err != nil {
-			text = strings.TrimPrefix(d.Err.Error(), d.Path+": ")
-		}
-		fmt.Fprintf(w, "%s\t-\t-\t%s\n", first, text)
+		fmt.Fprintf(w, "%s\t-\t-\t%s\n", first, whyNot(d))
 	}
 	var unread []string
 	for _, o := range d.Offers {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -51,27 +52,40 @@ func TestDevicesTable(t *testing.T) {
 	one := func(w, h int, rates ...float64) v4l2.Size {
 		return v4l2.Size{Width: w, Height: h, MinWidth: w, MinHeight: h, Rates: rates}
 	}
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	writeDevice(w, v4l2.Device{Path: "/dev/video0", Name: "C920", Offers: []v4l2.Offer{
+	camera := v4l2.Device{Path: "/dev/video0", Name: "C920", Offers: []v4l2.Offer{
 		{FourCC: "MJPG", Pixel: capture.MJPEG, Sizes: []v4l2.Size{one(640, 480, 30, 15), one(1920, 1080, 29.97)}},
 		{FourCC: "NV12", Pixel: capture.NV12, Sizes: []v4l2.Size{{MinWidth: 16, MinHeight: 16, Width: 64, Height: 64, StepW: 16, StepH: 16}}},
 		{FourCC: "GREY", Pixel: capture.Grey},
 		{FourCC: "BA81"}, {FourCC: "YV12"},
-	}})
-	writeDevice(w, v4l2.Device{Path: "/dev/video1", Name: "C920", Err: &capture.SourceError{Source: "/dev/video1", Err: capture.ErrNotCamera}})
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
+	}}
+	meta := v4l2.Device{Path: "/dev/video1", Name: "C920", Err: &capture.SourceError{Source: "/dev/video1", Err: capture.ErrNotCamera}}
+	bayer := v4l2.Device{Path: "/dev/video2", Name: "imx219", Offers: []v4l2.Offer{{FourCC: "BA81"}}}
+	table := func(write func(io.Writer, v4l2.Device), devices ...v4l2.Device) string {
+		var b strings.Builder
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, d := range devices {
+			write(w, d)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		return "\n" + b.String()
 	}
-	want := strings.TrimPrefix(`
+	if got, want := table(writeDevice, camera, meta, bayer), `
+/dev/video0  C920    MJPG NV12 GREY  1920x1080 at 29.97 a second
+/dev/video1  C920    -               not a capture device
+/dev/video2  imx219  -               no format that sealcam reads, -v tells which
+`; got != want {
+		t.Errorf("short: got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := table(writeOffers, camera, meta), `
 /dev/video0  C920  MJPG      640x480         30 15
                              1920x1080       29.97
                    NV12      16x16 to 64x64  
                    GREY      any             
                    not read  -               BA81 YV12
 /dev/video1  C920  -         -               not a capture device
-`, "\n")
-	if b.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+`; got != want {
+		t.Errorf("long: got\n%s\nwant\n%s", got, want)
 	}
 }

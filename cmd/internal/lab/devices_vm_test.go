@@ -53,13 +53,18 @@ func TestDevices(t *testing.T) {
 		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 
 		t.Run("list", func(t *testing.T) {
-			out := m.must(t, "/bin/sealcam", "devices")
+			short := m.must(t, "/bin/sealcam", "devices")
+			nodes := m.must(t, "sh", "-c", "ls /dev/video*")
+			if got, want := strings.Count(short, "\n"), 1+strings.Count(nodes, "\n"); got != want || !strings.Contains(short, "YUYV ") {
+				t.Errorf("%d lines, want %d: one a device\n%s", got, want, short)
+			}
+			out := m.must(t, "/bin/sealcam", "devices", "-v")
 			for _, want := range []string{"DEVICE ", "/dev/video0   vivid  ", "YUYV ", "1920x1080 ", "not a capture device but a video output", "not a capture device but the metadata node of a camera"} {
 				if !strings.Contains(out, want) {
 					t.Errorf("no %q in the list", want)
 				}
 			}
-			t.Logf("\n%s", out)
+			t.Logf("\n%s\n%s", short, out)
 		})
 		t.Run("controls", func(t *testing.T) {
 			out := m.must(t, "/bin/sealcam", "devices", "--device", "/dev/video0")
