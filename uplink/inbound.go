@@ -52,6 +52,8 @@ func why(err error, retained bool) string {
 		return "too many"
 	case errors.Is(err, errVerb):
 		return "unknown"
+	case errors.Is(err, ErrPrivate):
+		return "while closed"
 	case errors.Is(err, ErrRevoked):
 		return "without this camera"
 	}
@@ -108,6 +110,9 @@ func (s *session) takeCommand(m mqtt.Message) error {
 	}
 	switch c.Verb {
 	case seal.VerbSnapshot:
+		if s.closed() {
+			return ErrPrivate
+		}
 		select {
 		case s.requests <- Request{Nonce: c.Nonce}:
 			return nil
@@ -121,13 +126,37 @@ func (s *session) takeCommand(m mqtt.Message) error {
 		return s.confess(s.spool.Resend(spool.Range{First: c.From, Last: c.To}))
 	case seal.VerbReset:
 		if !c.Owner {
-			return &seal.Refusal{Reason: seal.Revoked, Camera: s.id, Detail: "reset by viewer " + c.Name + ", who is no owner"}
+			return s.notOwner(c)
 		}
 		s.log.Warn("reset by an owner", "issuer", c.Issuer)
 		s.leaving = true
 		return nil
+	case seal.VerbPrivacyOn, seal.VerbPrivacyOff:
+		return s.order(c)
 	}
 	return fmt.Errorf("%w %s", errVerb, c.Verb)
+}
+
+// order hands on what an owner commands about privacy.
+func (s *session) order(c *seal.Command) error {
+	if !c.Owner {
+		return s.notOwner(c)
+	}
+	o := Order{Close: c.Verb == seal.VerbPrivacyOn, Nonce: c.Nonce}
+	if o.Close && c.To != 0 {
+		o.Until = time.Unix(int64(min(c.To, 1<<40)), 0)
+	}
+	select {
+	case s.orders <- o:
+		return nil
+	default:
+		return errBusy
+	}
+}
+
+// notOwner refuses what only an owner may say.
+func (s *session) notOwner(c *seal.Command) error {
+	return &seal.Refusal{Reason: seal.Revoked, Camera: s.id, Detail: c.Verb + " by viewer " + c.Name + ", who is no owner"}
 }
 
 // receipt marks as delivered what a viewer has: From..To without Gaps. The gaps

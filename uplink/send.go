@@ -13,7 +13,8 @@ import (
 // Status is what a camera says about itself, sealed like a picture. It travels
 // as JSON; a viewer ignores what it does not know.
 type Status struct {
-	State    string         `json:"state"` // "running", "trouble"; "offline" in the will, "reset" in the last word
+	State    string         `json:"state"` // "running", "trouble", "privacy"; "offline" in the will, "reset" in the last word
+	Privacy  *Privacy       `json:"privacy,omitempty"`
 	Light    string         `json:"light,omitempty"`
 	Troubles []string       `json:"troubles,omitempty"` // in words, for a person
 	Capture  map[string]any `json:"capture,omitempty"`  // format and counters
@@ -21,6 +22,18 @@ type Status struct {
 	Model    *ModelStatus   `json:"model,omitempty"`
 	Firmware string         `json:"firmware,omitempty"`
 	Uptime   int64          `json:"uptime_s,omitempty"`
+
+	// Nonce, of the order that this status answers, travels in the seal. nil for none.
+	Nonce []byte `json:"-"`
+}
+
+// Privacy says since when the camera is closed, or, when it is open, from when to
+// when it was closed last.
+type Privacy struct {
+	On    bool      `json:"on"`
+	Since time.Time `json:"since,omitzero"` // when the clock was known
+	Until time.Time `json:"until,omitzero"` // when it will open by itself, or when it was opened
+	By    string    `json:"by"`             // "button", "owner", "schedule", ...
 }
 
 // ModelStatus is the part of a Status about what names things in pictures.
@@ -73,6 +86,9 @@ func (u *Uplink) Live(p encode.Picture) error {
 	if u.sealer == nil {
 		return ErrRevoked
 	}
+	if u.private {
+		return ErrPrivate
+	}
 	m.Seq = u.liveSeq + 1
 	s, err := u.sealer.Seal(m, p.Data)
 	if err != nil {
@@ -93,8 +109,10 @@ func (u *Uplink) Live(p encode.Picture) error {
 // Status seals and stores what the camera says about itself; the part about the
 // uplink is filled in.
 func (u *Uplink) Status(s Status) error {
+	again := s
+	again.Nonce = nil // an order is answered once
 	u.mu.Lock()
-	u.status = &s
+	u.status = &again
 	u.mu.Unlock()
 	return u.sendStatus(s)
 }
@@ -108,7 +126,7 @@ func (u *Uplink) sendStatus(s Status) error {
 		return err
 	}
 	m := u.meta()
-	m.Kind, m.Media, m.Light = seal.KindStatus, statusMedia, s.Light
+	m.Kind, m.Media, m.Light, m.Nonce = seal.KindStatus, statusMedia, s.Light, s.Nonce
 	return u.durable(m, text, spool.Status, groupStatus)
 }
 
@@ -140,6 +158,9 @@ func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64
 	defer u.mu.Unlock()
 	if u.sealer == nil {
 		return ErrRevoked
+	}
+	if u.private && m.Kind != seal.KindStatus && m.Kind != seal.KindGap {
+		return ErrPrivate
 	}
 	next, err := u.spool.Next()
 	if err != nil {

@@ -72,6 +72,18 @@ type Request struct {
 	Nonce []byte // to be echoed in Picture.Nonce
 }
 
+// Order is what an owner commands, verified and used up: to close the camera, or
+// to open it.
+type Order struct {
+	Close bool
+	Until time.Time // with Close: open again then; zero for not by itself
+	Nonce []byte    // to be echoed in Status.Nonce; may be nil
+}
+
+// ErrPrivate says that the camera is closed: it seals nothing but what it says
+// about itself.
+var ErrPrivate = errors.New("the camera is closed for privacy")
+
 // ErrRevoked says that the household's roster no longer names this camera: it
 // seals nothing more.
 var ErrRevoked = errors.New("the household has removed this camera")
@@ -90,12 +102,14 @@ type Uplink struct {
 	store  spool.FS
 
 	requests chan Request
+	orders   chan Order
 	wake     chan struct{} // there is something to publish
 	suspect  suspect       // Run's own
 
 	mu         sync.Mutex
 	boot       [16]byte
 	sealer     *seal.Sealer // nil once revoked
+	private    bool         // nothing is sealed but status and gaps
 	guard      *seal.Guard
 	spool      *spool.Spool
 	liveSeq    uint64
@@ -129,7 +143,7 @@ func Open(c Config) (*Uplink, error) {
 	}
 	u := &Uplink{
 		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
-		requests: make(chan Request, maxRequests), wake: make(chan struct{}, 1),
+		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), wake: make(chan struct{}, 1),
 	}
 	if _, err := rand.Read(u.boot[:]); err != nil {
 		return nil, err
@@ -227,6 +241,31 @@ func (u *Uplink) Close() error {
 
 // Requests returns what viewers have asked. It is never closed.
 func (u *Uplink) Requests() <-chan Request { return u.requests }
+
+// Orders returns what an owner has commanded. It is never closed.
+func (u *Uplink) Orders() <-chan Order { return u.orders }
+
+// SetPrivate closes the uplink to pictures, or opens it. When it returns, nothing
+// is being sealed from before, and live pictures that were not published are
+// gone. What was sealed and stored before is still delivered.
+func (u *Uplink) SetPrivate(on bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.private = on
+	if on {
+		u.live, u.answers = nil, nil
+	}
+}
+
+func (u *Uplink) closed() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.private
+}
+
+// HasClock says whether the wall clock is known to be right, as far as a camera
+// can know.
+func (u *Uplink) HasClock() bool { return u.clock() != seal.ClockNone }
 
 // Stats is what an Uplink has done since Open, and how it is now.
 type Stats struct {

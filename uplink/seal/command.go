@@ -17,6 +17,10 @@ const (
 	VerbReceipt  = "receipt"  // From..To without Gaps has arrived
 	VerbResend   = "resend"   // send From..To again as far as it is still there
 	VerbReset    = "reset"    // destroy the key and all that is stored; of an owner only
+	// VerbPrivacyOn, by an owner, closes the camera: until the second To since
+	// 1970, or until it is opened if that is 0.
+	VerbPrivacyOn  = "privacy-on"
+	VerbPrivacyOff = "privacy-off" // by an owner, opens it
 )
 
 // CommandLife is how long the commands of an Opener are valid for a camera that

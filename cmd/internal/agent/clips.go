@@ -3,11 +3,13 @@ package agent
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink"
 )
 
 // clips is what clips come from: the ring that every frame goes into, and what
@@ -21,6 +23,8 @@ type clips struct {
 	done   chan struct{} // the last part is spooled, or never will be
 	raw    chan *held    // frames on their way to the compressor
 	spare  chan *held    // the one that may go there next
+
+	sealing sync.Mutex // held while a part is made and sealed
 }
 
 // newClips returns nil where the settings want no clips.
@@ -107,6 +111,20 @@ func (c *clips) close() {
 	}
 }
 
+// drop forgets every frame and every clip, and returns when nothing of them is
+// being compressed or sealed any more. Frames must not be pushed meanwhile.
+func (c *clips) drop() {
+	if c == nil {
+		return
+	}
+	h := <-c.spare // the compressor has none
+	h.wipe()
+	c.sealing.Lock()
+	c.cutter.Drop()
+	c.sealing.Unlock()
+	c.spare <- h
+}
+
 // cut turns the frames of events into parts of clips and Sealed until the
 // frames end. It runs beside the snapshots, which no clip may hold up.
 func (a *Agent) cut() error {
@@ -128,16 +146,12 @@ func (a *Agent) cut() error {
 // parts seals all parts that there are.
 func (a *Agent) parts() {
 	for {
-		p, ok, err := a.clips.cutter.Next()
+		p, ok, err := a.nextPart()
 		if err == nil && !ok {
 			return
 		}
-		if err == nil && a.quiet.hushes(p) {
+		if errors.Is(err, errHushed) || errors.Is(err, uplink.ErrPrivate) { // its frames are being forgotten
 			continue
-		}
-		if err == nil {
-			p.Masks = a.masks
-			err = a.up.Send(p)
 		}
 		if err != nil {
 			a.failed.Add(1)
@@ -150,6 +164,24 @@ func (a *Agent) parts() {
 			a.log.Info("clip", "event", p.Event, "parts", p.Part+1, "ended", p.Clip.Ended, "pre_roll", p.Clip.PreRoll)
 		}
 	}
+}
+
+// errHushed says that a part is of an event that nobody is told of.
+var errHushed = errors.New("nobody is told of this event")
+
+// nextPart makes the next part of a clip and seals it.
+func (a *Agent) nextPart() (p encode.Picture, ok bool, err error) {
+	a.clips.sealing.Lock()
+	defer a.clips.sealing.Unlock()
+	p, ok, err = a.clips.cutter.Next()
+	if err == nil && ok && a.quiet.hushes(p) {
+		return p, ok, errHushed
+	}
+	if err == nil && ok {
+		p.Masks = a.masks
+		err = a.up.Send(p)
+	}
+	return p, ok, err
 }
 
 // resting is how much longer than it works the compressor rests: what a camera
@@ -175,6 +207,7 @@ func (a *Agent) compress(ctx context.Context) error {
 			err = a.clips.ring.Push(&f)
 		}
 		if bad := (*capture.BadFrame)(nil); err != nil && !errors.As(err, &bad) {
+			a.clips.spare <- h
 			return err
 		}
 		a.clips.signal()

@@ -38,6 +38,7 @@ type eye struct {
 	toldVideo bool
 
 	faultsAt time.Duration // when the lighting was last asked for faults
+	blink    bool          // the scene is another than before: nothing in it has moved
 }
 
 // frames carries light to kept frames until ctx ends or a source that can end
@@ -48,7 +49,20 @@ func (a *Agent) frames(ctx context.Context) error {
 	defer runtime.UnlockOSThread()
 	defer close(a.jobs)
 	a.eye.meter = newMeter(&a.cpu)
-	err := a.loop.Run(ctx, a.frame)
+	defer a.gate.leave()
+	var err error
+	for {
+		inside, over := a.gate.pass(ctx, a.alive)
+		if over != nil {
+			break
+		}
+		err = a.loop.Run(inside, a.frame)
+		if inside.Err() == nil || ctx.Err() != nil {
+			break
+		}
+		a.forget() // the camera is closed for privacy
+		a.gate.leave()
+	}
 	if w, ok := a.eye.chooser.flush(); ok {
 		a.hand(w, nil)
 	}
@@ -90,7 +104,11 @@ func (a *Agent) frame(f *capture.Frame) error {
 	var v motion.Verdict
 	if e.motion != nil {
 		e.motion.Clock(ofDay(a.now()))
-		v = e.motion.Observe(luma, f.Mono, f.Light)
+		light := f.Light
+		if e.blink {
+			light, e.blink = capture.LightSwitching, false
+		}
+		v = e.motion.Observe(luma, f.Mono, light)
 		if v.Started {
 			a.events.Add(1)
 		}
@@ -111,6 +129,9 @@ func (a *Agent) frame(f *capture.Frame) error {
 	}
 	a.keepForClips(f)
 	e.meter.mark(StageKeep)
+	if len(a.free) > 0 { // else sealing has fallen behind, or hangs
+		a.alive()
+	}
 	return nil
 }
 

@@ -20,6 +20,8 @@ import (
 	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/capture/tamper"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
+	"github.com/sealcam/sealcam/cmd/internal/pins"
+	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 )
@@ -34,6 +36,9 @@ type Config struct {
 	Open     func(context.Context) (capture.Camera, error) // the camera, see Source.Open
 	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
 	Uplink   *uplink.Uplink
+	Privacy  *privacy.Keeper      // nil: never closed by itself, and what is said is not kept
+	Presses  <-chan pins.Press    // of the button; may be nil
+	Alive    func()               // called for work done, for a watchdog; may be nil
 	Now      func() time.Time     // wall clock
 	Mono     func() time.Duration // monotonic clock since the system's start
 	Log      *slog.Logger
@@ -73,6 +78,14 @@ type Agent struct {
 
 	patience time.Duration // with the network, once the source has ended
 
+	keeper  *privacy.Keeper
+	presses <-chan pins.Press
+	gate    *gate
+	closure atomic.Pointer[closure] // nil: never closed
+	unkept  atomic.Bool             // what was said about privacy does not last
+	answers chan []byte             // nonces of orders that were carried out; nil for news without
+	alive   func()
+
 	counters
 }
 
@@ -82,6 +95,15 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink, patience: lingering}
+	a.keeper, a.presses, a.alive, a.answers = c.Privacy, c.Presses, c.Alive, make(chan []byte)
+	if a.keeper == nil {
+		a.keeper = new(privacy.Keeper)
+	}
+	if a.alive == nil {
+		a.alive = func() {}
+	}
+	a.gate = newGate(a.up.SetPrivate)
+	a.gate.set(a.keeper.At(a.wall()).On)
 	a.free, a.jobs = make(chan *held, circulating), make(chan job, circulating)
 	for range circulating {
 		a.free <- new(held)
@@ -116,8 +138,17 @@ func New(c Config) (*Agent, error) {
 			return nil, fmt.Errorf("model: %w", err)
 		}
 	}
-	a.loop = capture.Loop{Open: c.Open, Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
+	a.loop = capture.Loop{Open: a.opened(c.Open), Lost: a.lost, Once: c.Settings.Camera.Once, Now: c.Now, Log: c.Log.With("part", "capture")}
 	return a, nil
+}
+
+// opened is open, and work done: a camera that cannot be opened is looked for.
+func (a *Agent) opened(open func(context.Context) (capture.Camera, error)) func(context.Context) (capture.Camera, error) {
+	return func(ctx context.Context) (capture.Camera, error) {
+		c, err := open(ctx)
+		a.alive()
+		return c, err
+	}
 }
 
 // Run carries light to the broker until ctx ends, or until a source that can
@@ -131,6 +162,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.cut() })             // frames of a clip > Picture > Sealed, spooled
 	g.Go(func() error { return a.up.Run(running) })   // spool > broker; roster and commands back
 	g.Go(func() error { return a.status(running) })   // a sealed word on how the camera is
+	g.Go(func() error { return a.privacy(running) })  // closes the camera, and opens it
 	err := g.Wait()
 	if errors.Is(err, ErrReset) {
 		return err

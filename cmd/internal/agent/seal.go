@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink"
 )
 
 // seal turns kept frames into Pictures and Sealed until jobs is closed. It runs
@@ -29,6 +30,10 @@ func (a *Agent) seal(ctx context.Context) error {
 		}
 		a.clips.ready(j.want.event)
 		m.mark(StageSeal)
+		if errors.Is(err, uplink.ErrPrivate) {
+			a.skipped.Add(1)
+			continue
+		}
 		if err != nil {
 			a.failed.Add(1)
 			if errors.Is(err, encode.ErrUnmasked) {

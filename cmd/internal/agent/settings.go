@@ -12,6 +12,7 @@ import (
 	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
+	"github.com/sealcam/sealcam/cmd/internal/privacy"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -37,7 +38,8 @@ type Settings struct {
 	Light   lighting.Settings `toml:"light"`
 	Model   naming.Settings   `toml:"model"`
 	Privacy struct {
-		Masks []MaskSettings `toml:"mask"`
+		Schedule []daynight.Span `toml:"schedule"`
+		Masks    []MaskSettings  `toml:"mask"`
 	} `toml:"privacy"`
 	Clips struct {
 		Enabled bool          `toml:"enabled"`
@@ -79,6 +81,7 @@ func Defaults() Settings {
 	s.Clips.After.Duration = 5 * time.Second
 	s.Clips.Max.Duration = time.Minute
 	s.Clips.Memory.Bytes = 32 << 20
+	s.Privacy.Schedule = []daynight.Span{}
 	s.Live.Every.Duration = 10 * time.Second
 	s.Pairing.Lens, s.Pairing.WiFi = true, []string{}
 	s.Uplink.Budget.Bytes = 256 << 20
@@ -148,6 +151,9 @@ func (s Settings) Validate() error {
 	}
 	if err := s.Light.Validate(); err != nil {
 		return &settingError{"light", err.Error()}
+	}
+	if err := privacy.ValidateSchedule(s.Privacy.Schedule); err != nil {
+		return &settingError{"privacy.schedule", err.Error()}
 	}
 	_, err := s.Detector()
 	return err

@@ -22,12 +22,15 @@ func (a *Agent) status(ctx context.Context) error {
 	var said uplink.Status
 	var at time.Duration
 	refusals := 0
+	var answer []byte // nonce of an order that was carried out
+	due := true
 	for {
 		now := a.statusNow(began)
+		now.Nonce = answer
 		// A first refusal of its kind is news; there are few kinds, so that a flood
 		// makes no flood of messages.
 		kinds := len(a.up.Stats().Refusals)
-		if at == 0 || kinds != refusals || a.mono()-at >= a.settings.Uplink.Status.Duration || now.State != said.State || now.Light != said.Light || !slices.Equal(now.Troubles, said.Troubles) {
+		if due || kinds != refusals || a.mono()-at >= a.settings.Uplink.Status.Duration || news(now, said) {
 			if err := a.up.Status(now); err != nil {
 				if !errors.Is(err, uplink.ErrRevoked) {
 					a.log.Warn("status not sealed", "err", err)
@@ -37,12 +40,20 @@ func (a *Agent) status(ctx context.Context) error {
 			}
 			at, refusals = a.mono(), kinds
 		}
+		answer, due = nil, false
 		select {
 		case <-ctx.Done():
 			return nil
+		case answer = <-a.answers:
+			due = true
 		case <-tick.C:
 		}
 	}
+}
+
+// news says whether a person would want to know that said has become now.
+func news(now, said uplink.Status) bool {
+	return now.State != said.State || now.Light != said.Light || !samePrivacy(now.Privacy, said.Privacy) || !slices.Equal(now.Troubles, said.Troubles)
 }
 
 func (a *Agent) statusNow(began time.Duration) uplink.Status {
@@ -54,17 +65,32 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if len(st.Faults) > 0 {
 		s.State, s.Troubles = "trouble", st.Faults
 	}
-	if trouble := st.Sight.Sentence(); trouble != "" {
-		s.State = "trouble"
-		s.Troubles = append(slices.Clone(s.Troubles), trouble)
+	c, closed := st.Capture, a.closure.Load()
+	if closed != nil {
+		s.Privacy = &closed.said
 	}
-	c := st.Capture
-	if c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second {
+	switch {
+	case closed != nil && closed.said.On:
+		s.State = "privacy"
+		if closed.stuck {
+			s.Troubles = append(slices.Clone(s.Troubles), "the camera should be closed, and its driver does not let go of it")
+		}
+	case c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second:
 		s.State = "trouble"
 		s.Troubles = append(slices.Clone(s.Troubles), "no frames from the camera: "+c.LastError)
+	default:
+		if trouble := st.Sight.Sentence(); trouble != "" {
+			s.State = "trouble"
+			s.Troubles = append(slices.Clone(s.Troubles), trouble)
+		}
+	}
+	if a.unkept.Load() {
+		s.Troubles = append(slices.Clone(s.Troubles), "what was said last about privacy is not kept: the camera's memory cannot be written")
 	}
 	if st.Unmasked > 0 {
-		s.State = "trouble"
+		if s.State == "running" {
+			s.State = "trouble"
+		}
 		s.Troubles = append(slices.Clone(s.Troubles), "pictures are held back: the privacy masks could not be applied to some frames")
 	}
 	if a.namer != nil {
