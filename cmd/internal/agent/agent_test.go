@@ -20,6 +20,7 @@ import (
 // home is a household with one viewer and one claimed camera.
 type home struct {
 	dir    string
+	house  *identity.Household
 	viewer *identity.Viewer
 	camera *identity.Camera
 }
@@ -45,18 +46,28 @@ func newHome(tb testing.TB) *home {
 	if err := h.Adopt(camera); err != nil {
 		tb.Fatal(err)
 	}
-	return &home{dir, viewer, camera}
+	return &home{dir, h, viewer, camera}
 }
 
 // agent makes the agent of the camera. With a nil conn its broker is not there,
 // and what it sends waits in its spool.
 func (h *home) agent(tb testing.TB, s Settings, open func(context.Context) (capture.Camera, error), light Lighting, conn uplink.Conn) *Agent {
 	tb.Helper()
+	return h.agentOf(tb, Config{Settings: s, Open: open, Light: light}, conn)
+}
+
+// agentOf makes the agent of the camera of what is set in c.
+func (h *home) agentOf(tb testing.TB, c Config, conn uplink.Conn) *Agent {
+	tb.Helper()
+	s := c.Settings
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	s.State = filepath.Join(h.dir, "state")
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	up, err := uplink.Open(uplink.Config{
 		Dir: filepath.Join(s.State, SpoolDir), Camera: h.camera, Broker: h.camera.Broker(), Budget: s.Uplink.Budget.Bytes,
-		Firmware: "test", Now: time.Now, Mono: Monotonic, Log: log,
+		Firmware: "test", Now: c.Now, Mono: Monotonic, Log: log,
 		Dial: func(context.Context, mqtt.Config) (uplink.Conn, error) {
 			if conn == nil {
 				return nil, errors.New("no broker in this test")
@@ -68,7 +79,8 @@ func (h *home) agent(tb testing.TB, s Settings, open func(context.Context) (capt
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { up.Close() })
-	a, err := New(Config{Settings: s, Open: open, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	c.Settings, c.Uplink, c.Mono, c.Log = s, up, Monotonic, log
+	a, err := New(c)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -81,16 +81,13 @@ func (a *Agent) applyPrivacy(ctx context.Context) bool {
 	st := a.keeper.At(now)
 	before := a.closure.Load()
 	a.gate.set(st.On)
-	next := &closure{said: uplink.Privacy{On: st.On, Since: st.Since, Until: st.Until, By: string(st.By)}}
+	next := &closure{said: said(st)}
 	switch {
 	case st.On:
 		waiting, done := context.WithTimeout(ctx, closeTime)
 		next.stuck = !a.gate.idle(waiting)
 		done()
-	case before == nil:
-		a.closure.Store(nil)
-		return false
-	case before.said.On: // from when to when it was closed
+	case before != nil && before.said.On: // from when to when it was closed
 		next.said = before.said
 		next.said.On, next.said.Until = false, now
 	default:
@@ -102,6 +99,10 @@ func (a *Agent) applyPrivacy(ctx context.Context) bool {
 	a.closure.Store(next)
 	a.log.Info("privacy", "on", st.On, "by", next.said.By, "until", st.Until)
 	return true
+}
+
+func said(st privacy.State) uplink.Privacy {
+	return uplink.Privacy{On: st.On, Since: st.Since, Until: st.Until, By: string(st.By)}
 }
 
 func samePrivacy(a, b *uplink.Privacy) bool {

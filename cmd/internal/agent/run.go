@@ -103,7 +103,10 @@ func New(c Config) (*Agent, error) {
 		a.alive = func() {}
 	}
 	a.gate = newGate(a.up.SetPrivate)
-	a.gate.set(a.keeper.At(a.wall()).On)
+	if st := a.keeper.At(a.wall()); st.On {
+		a.gate.set(true)
+		a.closure.Store(&closure{said: said(st)})
+	}
 	a.free, a.jobs = make(chan *held, circulating), make(chan job, circulating)
 	for range circulating {
 		a.free <- new(held)
