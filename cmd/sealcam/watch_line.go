@@ -132,8 +132,9 @@ func plural(n int, word string) string {
 // cameraStatus is the part of a camera's status that is worth a line. A newer
 // camera may say more.
 type cameraStatus struct {
-	State    string   `json:"state"`
-	Troubles []string `json:"troubles"`
+	State    string         `json:"state"`
+	Privacy  *privacyStatus `json:"privacy"`
+	Troubles []string       `json:"troubles"`
 	Uplink   struct {
 		Refusals map[string]uint64 `json:"refusals"`
 	} `json:"uplink"`
@@ -150,6 +151,12 @@ func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, strin
 		return ""
 	}
 	words := printable(s.State, 32)
+	switch {
+	case s.Privacy != nil && s.Privacy.On:
+		words += " " + s.Privacy.words()
+	case s.Privacy != nil:
+		words += "; it was closed " + s.Privacy.words()
+	}
 	for i, t := range s.Troubles {
 		if i == 3 {
 			break

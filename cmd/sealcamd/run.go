@@ -94,7 +94,7 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) err
 		log := newLog(env.Stderr, s.Log)
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
-		go func() { done <- agent.Serve(running, s, version, log) }()
+		go func() { done <- agent.Serve(running, s, agent.Host{Firmware: version}, log) }()
 		next, err := waitFor(done, hup, path, log)
 		stop()
 		if next == nil {

@@ -34,6 +34,7 @@ var errClaimed = errors.New("claimed")
 type unclaimed struct {
 	settings Settings
 	firmware string
+	alive    func() // for a watchdog; may be nil
 	camera   *identity.Camera
 	now      func() time.Time
 	mono     func() time.Duration
@@ -47,7 +48,7 @@ type unclaimed struct {
 
 // claimed returns the camera's identity once it belongs to a household, by a
 // file or by a code before its lens; nil when ctx ends before.
-func claimed(ctx context.Context, s Settings, firmware string, log *slog.Logger) (*identity.Camera, error) {
+func claimed(ctx context.Context, s Settings, host Host, log *slog.Logger) (*identity.Camera, error) {
 	for first := true; ; first = false {
 		c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir))
 		if err != nil || c.Claimed() {
@@ -57,7 +58,7 @@ func claimed(ctx context.Context, s Settings, firmware string, log *slog.Logger)
 			log.Warn("this camera belongs to no household yet, so it takes no picture", "camera", c.ID(),
 				"hint", "show it the code of `sealcam pair`, or give the output of `sealcamd request` to `sealcam household add-camera`, and what that writes to `sealcamd claim`")
 		}
-		u := unclaimed{settings: s, firmware: firmware, camera: c, now: time.Now, mono: Monotonic, log: log.With("part", "pairing")}
+		u := unclaimed{settings: s, firmware: host.Firmware, alive: host.Alive, camera: c, now: time.Now, mono: Monotonic, log: log.With("part", "pairing")}
 		if err := u.wait(ctx); ctx.Err() != nil {
 			return nil, nil
 		} else if err != nil {
@@ -104,6 +105,9 @@ func (u *unclaimed) watchFile(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(claimLook):
+		}
+		if u.alive != nil {
+			u.alive()
 		}
 		c, err := identity.OpenCamera(filepath.Join(u.settings.State, IdentityDir))
 		if err != nil {

@@ -133,7 +133,7 @@ func TestClaimedByCode(t *testing.T) {
 	log := &lines{}
 	got := make(chan *identity.Camera, 1)
 	go func() {
-		c, err := claimed(t.Context(), set, "1.2.3", log.slog())
+		c, err := claimed(t.Context(), set, Host{Firmware: "1.2.3"}, log.slog())
 		if err != nil {
 			t.Error(err)
 		}

@@ -52,6 +52,7 @@ func destroy(state string) error {
 	if err := errors.Join(
 		identity.ResetCamera(filepath.Join(state, IdentityDir)),
 		os.RemoveAll(filepath.Join(state, SpoolDir)),
+		os.RemoveAll(filepath.Join(state, PrivacyFile)),
 		os.RemoveAll(filepath.Join(state, lighting.TraceName)), // when lamps were lit in a home
 		os.RemoveAll(filepath.Join(state, lighting.OldTraceName)),
 		syncDir(state),

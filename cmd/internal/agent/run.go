@@ -83,6 +83,7 @@ type Agent struct {
 	gate    *gate
 	closure atomic.Pointer[closure] // nil: never closed
 	unkept  atomic.Bool             // what was said about privacy does not last
+	mood    atomic.Pointer[mood]    // for the status light
 	answers chan []byte             // nonces of orders that were carried out; nil for news without
 	alive   func()
 

@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
+	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
 )
@@ -20,9 +23,21 @@ const (
 	SpoolDir    = "spool"
 )
 
+// Host is the program and the system around a camera.
+type Host struct {
+	Firmware string // version
+	Ready    func() // called once pins are safe and the camera runs, or waits to be claimed; may be nil
+	Alive    func() // called for work done, see Config.Alive; may be nil
+}
+
 // Serve runs the camera that s describes until ctx ends, and after a reset the
 // new one that it has become.
-func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
+func Serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
+	for _, f := range []*func(){&host.Ready, &host.Alive} {
+		if *f == nil {
+			*f = func() {}
+		}
+	}
 	unlock, err := lockState(s.State)
 	if err != nil {
 		return err
@@ -32,7 +47,7 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		return err
 	}
 	for {
-		if err := serve(ctx, s, firmware, log); !errors.Is(err, ErrReset) {
+		if err := serve(ctx, s, host, log); !errors.Is(err, ErrReset) {
 			return err
 		}
 		if err := destroy(s.State); err != nil {
@@ -42,21 +57,11 @@ func Serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 	}
 }
 
-// serve runs one camera: it opens the identity, waits for the camera to be
-// claimed, and opens and joins the parts.
-func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) error {
-	camera, err := claimed(ctx, s, firmware, log)
-	if err != nil || camera == nil {
-		return err
-	}
-	up, err := OpenUplink(s, camera, firmware, log)
-	if err != nil {
-		return err
-	}
-	defer up.Close()
-	source := s.source().Auto()
+// serve opens the board, which parks its pins, and runs one camera beside its
+// button and status light.
+func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	light, err := lighting.Open(lighting.Config{
-		Board: s.Board, Settings: s.Light, Camera: s.Camera.CameraSettings, Device: source.device(), Dir: s.State, Log: log.With("part", "light"),
+		Board: s.Board, Settings: s.Light, Camera: s.Camera.CameraSettings, Device: s.source().Auto().device(), Dir: s.State, Log: log.With("part", "light"),
 	})
 	if err != nil {
 		return err
@@ -67,11 +72,46 @@ func serve(ctx context.Context, s Settings, firmware string, log *slog.Logger) e
 		}
 	}()
 	log.Info("board", "name", light.Profile.Name, "note", light.Note)
-	a, err := New(Config{Settings: s, Open: source.Open, Light: light, Uplink: up, Now: time.Now, Mono: Monotonic, Log: log})
+	host.Ready()
+	front := newPanel(light.Button(), light.Status(), log.With("part", "panel"))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return front.run(running) })
+	g.Go(func() error {
+		defer stop()
+		return life(running, s, host, light, front, log)
+	})
+	return g.Wait()
+}
+
+// life opens the identity, waits for the camera to be claimed, and opens and
+// joins the parts.
+func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, front *panel, log *slog.Logger) error {
+	camera, err := claimed(ctx, s, host, log)
+	if err != nil || camera == nil {
+		return err
+	}
+	up, err := OpenUplink(s, camera, host.Firmware, log)
 	if err != nil {
 		return err
 	}
-	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", source.Name, "version", firmware)
+	defer up.Close()
+	keeper, err := privacy.Load(filepath.Join(s.State, PrivacyFile), s.Privacy.Schedule)
+	if err != nil {
+		log.Error("privacy", "err", err)
+	}
+	source := s.source().Auto()
+	a, err := New(Config{
+		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: front.presses,
+		Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	front.agent.Store(a)
+	defer front.agent.Store(nil)
+	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", source.Name, "version", host.Firmware)
 	return a.Run(ctx)
 }
 

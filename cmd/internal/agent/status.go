@@ -29,7 +29,9 @@ func (a *Agent) status(ctx context.Context) error {
 		now.Nonce = answer
 		// A first refusal of its kind is news; there are few kinds, so that a flood
 		// makes no flood of messages.
-		kinds := len(a.up.Stats().Refusals)
+		st := a.up.Stats()
+		kinds := len(st.Refusals)
+		a.mood.Store(&mood{trouble: now.State == "trouble", connected: st.Connected})
 		if due || kinds != refusals || a.mono()-at >= a.settings.Uplink.Status.Duration || news(now, said) {
 			if err := a.up.Status(now); err != nil {
 				if !errors.Is(err, uplink.ErrRevoked) {

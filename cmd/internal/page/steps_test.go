@@ -33,7 +33,10 @@ func (w *world) do(what string, camera int) error {
 		"trouble": func(c *fakeCamera) error {
 			return w.doStatus(c, seal.Durable, `{"state":"trouble","troubles":["no frames from /dev/video0 for 12 s"],"uptime_s":5}`)
 		},
-		"running":   func(c *fakeCamera) error { return w.doStatus(c, seal.Durable, `{"state":"running"}`) },
+		"running": func(c *fakeCamera) error { return w.doStatus(c, seal.Durable, `{"state":"running"}`) },
+		"closed": func(c *fakeCamera) error {
+			return w.doStatus(c, seal.Durable, `{"state":"privacy","privacy":{"on":true,"since":"`+time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)+`","by":"button"}}`)
+		},
 		"will":      func(c *fakeCamera) error { return w.doStatus(c, seal.Will, `{"state":"offline"}`) },
 		"malformed": func(c *fakeCamera) error { return w.arrive(c, feed.Live, []byte("not a sealed picture at all")) },
 		"wrong": func(c *fakeCamera) error {

@@ -32,7 +32,7 @@ func (p Press) String() string {
 // Contacts bounce for some milliseconds, and what is shorter than debounce was
 // no finger.
 const (
-	pollEvery = 20 * time.Millisecond
+	PollEvery = 20 * time.Millisecond // between two calls of Button.Poll
 	debounce  = 50 * time.Millisecond
 )
 
@@ -91,16 +91,27 @@ func (b *Button) Look(level gpio.Level, now time.Time) Press {
 // Run polls the pin until ctx ends, and calls each for every press on the same
 // goroutine.
 func (b *Button) Run(ctx context.Context, each func(Press)) error {
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(PollEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if p := b.Look(b.pin.Read(), now); p != NoPress {
+			if p := b.Poll(now); p != NoPress {
 				each(p)
 			}
 		}
 	}
+}
+
+// Poll looks at the pin. Call it every PollEvery.
+func (b *Button) Poll(now time.Time) Press { return b.Look(b.pin.Read(), now) }
+
+// Held says for how long the button has been held down, 0 when it is not.
+func (b *Button) Held(now time.Time) time.Duration {
+	if !b.down {
+		return 0
+	}
+	return now.Sub(b.since)
 }

@@ -331,7 +331,7 @@ func TestButtonRun(t *testing.T) {
 	// The button has to be seen released before it counts.
 	for p := NoPress; p == NoPress; {
 		pin.Out(gpio.Low)
-		time.Sleep(2 * pollEvery)
+		time.Sleep(2 * PollEvery)
 		pin.Out(gpio.High)
 		select {
 		case p = <-presses:

@@ -162,6 +162,7 @@ class App {
     const said = {
       live: () => `${tile.label}: yours${tile.shown?.fresh ? ', proven live' : ''}.`,
       stale: () => `${tile.label}: no fresh picture since ${clock(tile.last.taken)}.`,
+      closed: () => `${tile.label}: closed for privacy.`,
       refused: () => `${tile.label}: refused. ${tile.refusal.person}. It was not shown.`,
     }[tile.state];
     if (said && tile.state !== before) this.say(said(), tile.camera + tile.state);

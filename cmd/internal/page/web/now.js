@@ -36,7 +36,7 @@ function offline(app, unreached) {
 
 function ofTiles(tiles) {
   const names = (...states) => tiles.filter((t) => states.includes(t.state)).map((t) => t.label);
-  const refused = names('refused'), stale = names('stale'), old = names('ageing'), waiting = names('waiting'), live = names('live');
+  const refused = names('refused'), stale = names('stale'), old = names('ageing'), waiting = names('waiting'), live = names('live'), closed = names('closed');
   if (refused.length) {
     const one = tiles.find((t) => t.state === 'refused');
     return {
@@ -46,6 +46,9 @@ function ofTiles(tiles) {
   }
   if (stale.length) {
     return { mood: 'care', icon: 'old', title: 'No fresh picture', text: `${list(stale)}: nothing new ${stale.length === 1 ? `since ${clock(tiles.find((t) => t.state === 'stale').last.taken)}` : 'for a while'}.` };
+  }
+  if (closed.length === tiles.length) {
+    return { mood: 'wait', icon: 'closed', title: 'Privacy', text: `${list(closed)}: closed, and nothing is seen.` };
   }
   if (waiting.length === tiles.length) {
     return { mood: 'wait', icon: 'wait', title: 'Waiting', text: `${list(waiting)}: no picture has come yet.` };
@@ -60,5 +63,5 @@ function ofTiles(tiles) {
   if (troubled) {
     return { mood: 'care', icon: 'yours', title: `${troubled.label} has trouble`, text: `Its pictures are yours, and live. It says: ${troubled.says.troubles[0]}` };
   }
-  return { mood: 'well', icon: 'yours', title: 'All is well', text: `${list(live)}: yours, and live.` };
+  return { mood: 'well', icon: 'yours', title: 'All is well', text: `${list(live)}: yours, and live.${closed.length ? ` ${list(closed)}: closed for privacy.` : ''}` };
 }

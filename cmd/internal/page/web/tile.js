@@ -3,18 +3,18 @@
 // picture can paint one.
 
 import { el, icon, setIcon, setText } from './dom.js';
-import { ago, clock, light, shortID } from './words.js';
+import { ago, clock, light, minute, shortID } from './words.js';
 
 const askPatience = 12000; // how long an answer is waited for
 const answerStays = 15000; // how long it is told what became of a question
 
 export class Tile {
-  state = 'waiting'; // waiting, live, ageing, stale, refused
+  state = 'waiting'; // waiting, live, ageing, stale, refused, closed
   shown = null; // the Verified on screen, null while there is none
   last = null; // the newest Verified there ever was
   refusal = null; // the newest refusal
   proven = 0; // when a picture was last proven live
-  says = null; // what the camera says about itself: {state, troubles}
+  says = null; // what the camera says about itself: {state, troubles, closed}
   #asked = 0;
   #answer = null; // what became of the last question, in words
   #answered = 0;
@@ -53,6 +53,7 @@ export class Tile {
 
   // verified takes a live picture.
   async verified(v) {
+    if (this.says?.closed && v.taken <= this.says.closed.at) return; // of before it was closed
     const turn = ++this.#turn;
     this.last = v;
     if (this.away) this.says = null; // it is back
@@ -81,8 +82,17 @@ export class Tile {
     this.says = says;
     this.trouble.hidden = says.troubles.length === 0;
     setText(this.trouble, `The camera says: ${says.troubles.join('; ')}`);
-    if (this.state === 'stale' || this.state === 'waiting') this.#enter(this.state, Date.now());
+    if (says.closed) this.#close();
+    else if (this.state === 'closed') this.#enter('waiting', Date.now());
+    else if (this.state === 'stale' || this.state === 'waiting') this.#enter(this.state, Date.now());
     this.change(this, this.state);
+  }
+
+  // #close takes the picture away at once: its camera is closed for privacy.
+  #close() {
+    if (this.shown && this.shown.taken > this.says.closed.at) return;
+    this.#turn++;
+    this.#enter('closed', Date.now());
   }
 
   get away() { return this.says?.state === 'offline'; }
@@ -199,6 +209,14 @@ export class Tile {
     setText(this.words, 'No fresh picture');
     return [icon('old'), el('p', { class: 'what' }, `No fresh picture since ${clock(this.last.taken)}`),
       el('p', { class: 'done' }, this.#offline || (this.away ? 'The camera is off, or out of reach.' : 'The last one ran out and was taken away.'))];
+  }
+
+  closedCard() {
+    const { since, until } = this.says.closed;
+    setIcon(this.shield, 'closed');
+    setText(this.words, 'Privacy');
+    return [icon('closed'), el('p', { class: 'what' }, since ? `Privacy since ${minute(since)}` : 'Privacy'),
+      el('p', { class: 'done' }, until ? `The camera is closed, and opens at ${minute(until)}.` : 'The camera is closed until somebody opens it.')];
   }
 
   refusedCard() {

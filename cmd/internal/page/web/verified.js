@@ -37,14 +37,16 @@ export class Verified {
   // until is when a live picture stops being now.
   get until() { return this.meta.expires || this.received + 10000; }
 
-  // status returns what the camera says about itself: {state, troubles}, with
-  // its words cut to what a tile can hold. null when it is no status.
+  // status returns what the camera says about itself: {state, troubles, closed},
+  // with its words cut to what a tile can hold; closed is since and until when for
+  // privacy, 0 for not known, or null. null when it is no status.
   get status() {
     if (this.meta.kind !== 'status' || this.meta.media !== 'application/json' || this.size > 65536) return null;
     try {
-      const { state = '', troubles } = JSON.parse(new TextDecoder().decode(this.#media));
+      const { state = '', troubles, privacy } = JSON.parse(new TextDecoder().decode(this.#media));
       const words = Array.isArray(troubles) ? troubles.filter((t) => typeof t === 'string') : [];
-      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)) };
+      const closed = privacy?.on === true ? { since: Date.parse(privacy.since) || 0, until: Date.parse(privacy.until) || 0, at: this.taken } : null;
+      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)), closed };
     } catch {
       return null;
     }

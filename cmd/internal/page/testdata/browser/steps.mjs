@@ -168,6 +168,25 @@ export const steps = {
     await state(0, 'live');
   },
 
+  async 'a camera that is closed for privacy'() {
+    await open(['Front door']);
+    await act('live');
+    await state(0, 'live');
+    await act('keep'); // sealed before the camera was closed
+    await act('closed');
+    await state(0, 'closed');
+    await title('Privacy');
+    await tile().getByText(/^Privacy since \d\d:\d\d$/).waitFor();
+    assert.equal(await tile().locator('img[src]').count(), 0, 'the picture goes at once');
+    await act('replayed');
+    await state(0, 'closed');
+    await shoot('privacy');
+    await readable('privacy');
+    await act('running');
+    await act('live');
+    await state(0, 'live');
+  },
+
   async 'each refusal, in the place of the picture'() {
     await open(['Front door', 'Garden']);
     await title('Waiting');
