@@ -232,7 +232,7 @@ func TestClaimedByFileWhileLooking(t *testing.T) {
 	log := &lines{}
 	got := make(chan *identity.Camera, 1)
 	go func() {
-		c, err := claimed(t.Context(), set, "", log.slog())
+		c, err := claimed(t.Context(), set, Host{}, log.slog())
 		if err != nil {
 			t.Error(err)
 		}

@@ -130,6 +130,8 @@ func (a *Agent) forget() {
 	for range circulating {
 		all = append(all, <-a.free)
 	}
+	a.sealing.Lock() // the last picture that was made of one is sealed, or refused
+	a.sealing.Unlock()
 	for _, h := range all {
 		h.wipe()
 		a.free <- h

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +79,7 @@ type Agent struct {
 
 	patience time.Duration // with the network, once the source has ended
 
+	sealing sync.Mutex // held from the making of a picture until it is sealed
 	keeper  *privacy.Keeper
 	presses <-chan pins.Press
 	gate    *gate

@@ -19,6 +19,7 @@ func (a *Agent) seal(ctx context.Context) error {
 	m := newMeter(&a.cpu)
 	defer a.namer.Close()
 	for j := range a.jobs {
+		a.sealing.Lock()
 		p, err := a.picture(j)
 		at := j.held.boxes
 		a.free <- j.held
@@ -28,6 +29,7 @@ func (a *Agent) seal(ctx context.Context) error {
 		if err == nil && wanted {
 			err = a.send(j.want, p)
 		}
+		a.sealing.Unlock()
 		a.clips.ready(j.want.event)
 		m.mark(StageSeal)
 		if errors.Is(err, uplink.ErrPrivate) {
