@@ -131,11 +131,11 @@ func (a *Agent) forget() {
 		all = append(all, <-a.free)
 	}
 	a.sealing.Lock() // the last picture that was made of one is sealed, or refused
-	a.sealing.Unlock()
 	for _, h := range all {
 		h.wipe()
 		a.free <- h
 	}
+	a.sealing.Unlock()
 	a.eye.best.wipe()
 	a.clips.drop()
 	if _, open := a.eye.chooser.flush(); open {
