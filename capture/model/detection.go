@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -156,8 +155,8 @@ func (d *detections) place() {
 		height, width := d.anchors.real(a+2), d.anchors.real(a+3)
 		y := float32(d.boxes.real(c)/d.scale[0]*height) + d.anchors.real(a)
 		x := float32(d.boxes.real(c+1)/d.scale[1]*width) + d.anchors.real(a+1)
-		h := float32(0.5 * float32(math.Exp(float64(d.boxes.real(c+2)/d.scale[2]))) * height)
-		w := float32(0.5 * float32(math.Exp(float64(d.boxes.real(c+3)/d.scale[3]))) * width)
+		h := float32(0.5 * float32(exp(float64(d.boxes.real(c+2)/d.scale[2]))) * height)
+		w := float32(0.5 * float32(exp(float64(d.boxes.real(c+3)/d.scale[3]))) * width)
 		p := d.placed[4*i : 4*i+4]
 		p[0], p[1], p[2], p[3] = y-h, x-w, y+h, x+w
 	}

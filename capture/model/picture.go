@@ -174,9 +174,9 @@ func (p *Picture) sampler(part Area, w, h int) sampler {
 func (s *sampler) mean(c *plane, x, y int) float32 {
 	sum, n := float32(0), float64(s.n)
 	for j := range s.n {
-		fy := s.y + (float64(y)+(float64(j)+0.5)/n)*s.stepY - 0.5
+		fy := s.y + float64((float64(y)+(float64(j)+0.5)/n)*s.stepY) - 0.5
 		for i := range s.n {
-			fx := s.x + (float64(x)+(float64(i)+0.5)/n)*s.stepX - 0.5
+			fx := s.x + float64((float64(x)+(float64(i)+0.5)/n)*s.stepX) - 0.5
 			sum += s.between(c, fx, fy)
 		}
 	}

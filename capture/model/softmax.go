@@ -34,7 +34,7 @@ func makeSoftmax(b *builder, n *node) (step, error) {
 	// By a table, as optimized_ops::Softmax does for int8 and uint8.
 	table := new([256]float32)
 	for i := range table {
-		table[i] = float32(math.Exp(float64(-in.scale * beta * float32(255-i))))
+		table[i] = float32(exp(float64(-in.scale * beta * float32(255-i))))
 	}
 	s.run = func() {
 		for i := 0; i < len(in.q); i += row {
@@ -50,7 +50,7 @@ func softmax(out, in []float32, beta float32) {
 		top = max(top, v)
 	}
 	for i, v := range in {
-		e := float32(math.Exp(float64((v - top) * beta)))
+		e := float32(exp(float64((v - top) * beta)))
 		out[i] = e
 		sum += e
 	}

@@ -59,7 +59,7 @@ func makeLogistic(b *builder, n *node) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	logistic := func(x float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))) }
+	logistic := func(x float32) float32 { return float32(1 / (1 + exp(-float64(x)))) }
 	if out.kind == Float32 {
 		return step{work: 32 * int64(out.n), run: func() {
 			for i, v := range in.f {
