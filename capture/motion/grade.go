@@ -25,7 +25,7 @@ func gradeOf(sensitivity, pixels int) grade {
 	g.settle = time.Duration(2500*math.Exp2(-0.7*max(s, 0))) * time.Millisecond
 	g.least = 1.5 * math.Exp2(-0.8*max(s, 0))
 	if s < 2 {
-		g.start = weather{rate: 3 * rough, area: 3 * float64(g.area)}
+		g.start = weather{rate: 2 * rough, area: 3 * float64(g.area)}
 	}
 	switch {
 	case sensitivity >= 9:

@@ -240,6 +240,7 @@ func (d *Detector) restart(pix []uint8, fresh bool) {
 	if fresh {
 		d.settled = d.now + d.keen.settle
 		d.weather = d.keen.start
+		d.weather.most = float64(d.w*d.h) / 120
 	}
 }
 

@@ -179,7 +179,7 @@ func (d *Detector) convincing(t *track) bool {
 	age := d.now - t.born
 	quick := age >= 150*time.Millisecond && t.bodily > 2.3 && 3*t.bodily >= 2*t.of
 	slow := age >= 750*time.Millisecond && t.wholly > 2.3 && 3*t.wholly >= 2*t.creeps && 2*t.creeps >= t.of
-	if !quick && !slow || t.flies() || d.now < d.settled {
+	if !quick && !slow || t.flies() || d.now < d.settled && 50*t.area < d.w*d.h {
 		return false
 	}
 	g := d.gradeAt(t.box.X, t.box.X+t.box.W, t.box.Y+t.box.H)

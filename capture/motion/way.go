@@ -82,7 +82,7 @@ func (p *way) leads(least, size float64) bool {
 		return false
 	case p.steps >= 4 && straight > 0.65 && net > 0.25*size:
 		return true
-	case size > 5.5 && straight > 0.6 && net > 1.2*size:
+	case p.steps >= 4 && size > 5.5 && straight > 0.6 && net > 1.2*size:
 		return true // its outline trembles, as that of somebody who walks into his shadow
 	}
 	return net > 0.5*size && (p.steps >= 3 && straight > 0.6 || p.steps >= 2 && straight > 0.8 && p.side != 0)
