@@ -12,7 +12,7 @@ FUZZTIME   ?= 20s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz vm-test vm-light footprint figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz vm-test vm-light footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,10 @@ vm-light: ## dusk to dawn on the emulated boards, pins read back from the kernel
 
 footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
 	$(GO) run ./cmd/internal/footprint
+
+compare: ## against libjpeg-turbo, image/jpeg and Debian's motion, as ratios; FILMS=a.avi b.avi for labelled ones
+	@.ci/test-deps motion libjpeg-turbo-progs libjpeg62-turbo-dev gcc
+	$(GO) run ./cmd/internal/compare $(FILMS)
 
 figures: ## the benchmarks behind the figures, as ratios in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./capture/... ./encode/... ./uplink/...

@@ -16,15 +16,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/scene"
-	"github.com/sealcam/sealcam/cmd/internal/broker"
-	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/cmd/internal/rig"
 )
 
 // The bounds. A change that breaks one has to say why here.
@@ -88,11 +85,18 @@ func sizes(ctx context.Context, dir string) error {
 func memory(ctx context.Context, dir string, span time.Duration) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	config, err := household(ctx, dir)
+	config, err := rig.Household(ctx, dir)
 	if err != nil {
 		return err
 	}
-	sealcamd, err := native(ctx, dir)
+	film := filepath.Join(dir, "film.mjpeg")
+	if err := draw(ctx, film); err != nil {
+		return err
+	}
+	if err := rig.Set(config, fmt.Sprintf("[camera]\nsource = %q\nrate = 30.0\n[clips]\nenabled = false\n", film)); err != nil {
+		return err
+	}
+	sealcamd, err := rig.Sealcamd(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -108,7 +112,7 @@ func memory(ctx context.Context, dir string, span time.Duration) error {
 	case err := <-ended:
 		return fmt.Errorf("sealcamd ended early: %v", err)
 	}
-	now, peak, err := resident(cmd.Process.Pid)
+	now, peak, err := rig.Resident(cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -123,57 +127,6 @@ func memory(ctx context.Context, dir string, span time.Duration) error {
 		return fmt.Errorf("sealcamd took %.1f MB, more than the %.0f that were promised", peak, maxResident)
 	}
 	return nil
-}
-
-// native builds sealcamd for this machine.
-func native(ctx context.Context, dir string) (string, error) {
-	out := filepath.Join(dir, "sealcamd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, "github.com/sealcam/sealcam/cmd/sealcamd")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stderr = os.Stderr
-	return out, cmd.Run()
-}
-
-// household founds a household with a broker and a claimed camera, and returns
-// the settings file of that camera.
-func household(ctx context.Context, dir string) (string, error) {
-	h, err := identity.CreateHousehold(filepath.Join(dir, "home"), "", time.Now)
-	if err != nil {
-		return "", err
-	}
-	if _, err := h.AddViewer("desk"); err != nil {
-		return "", err
-	}
-	conf, err := h.ServerTLS("127.0.0.1")
-	if err != nil {
-		return "", err
-	}
-	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", TLS: conf})
-	if err != nil {
-		return "", err
-	}
-	go b.Run(ctx) // ends with ctx; its error would show as a camera that cannot connect
-	if err := h.SetBroker(b.URL()); err != nil {
-		return "", err
-	}
-	state := filepath.Join(dir, "state")
-	c, err := identity.OpenCamera(filepath.Join(state, "identity"))
-	if err != nil {
-		return "", err
-	}
-	if err := h.AddCamera(c.ID(), "camera"); err != nil {
-		return "", err
-	}
-	if err := h.Adopt(c); err != nil {
-		return "", err
-	}
-	film := filepath.Join(dir, "film.mjpeg")
-	if err := draw(ctx, film); err != nil {
-		return "", err
-	}
-	config := filepath.Join(dir, "sealcamd.toml")
-	text := fmt.Sprintf("state = %q\n[camera]\nsource = %q\nrate = 30.0\n[clips]\nenabled = false\n", state, film)
-	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
 // draw writes some seconds of a drawn scene as motion JPEG: someone walks by, so
@@ -199,26 +152,4 @@ func draw(ctx context.Context, path string) error {
 		}
 	}
 	return f.Close()
-}
-
-// resident returns the resident memory of a process, now and at its peak, in MB.
-func resident(pid int) (now, peak float64, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		name, value, _ := strings.Cut(line, ":")
-		kb, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-		switch name {
-		case "VmRSS":
-			now = kb / 1024
-		case "VmHWM":
-			peak = kb / 1024
-		}
-	}
-	if now == 0 {
-		return 0, 0, errors.New("the system does not tell resident memory")
-	}
-	return now, peak, nil
 }
