@@ -41,6 +41,7 @@ type unclaimed struct {
 	log      *slog.Logger
 
 	finder lens.Finder
+	first  time.Duration // when the first frame was taken; 0 before
 	next   time.Duration // when to look again
 	last   string        // the code that was refused last
 	seen   time.Duration // and when it was seen last
@@ -139,6 +140,7 @@ func (*foundCode) Error() string { return "found a code" }
 func (u *unclaimed) watchLens(ctx context.Context) error {
 	source := u.settings.source().Auto()
 	source.Once = false
+	u.first = 0
 	loop := capture.Loop{Open: source.Open, Now: u.now, Log: u.log}
 	err := loop.Run(ctx, u.look)
 	if errors.Is(err, lens.ErrFormat) {
@@ -152,6 +154,9 @@ func (u *unclaimed) watchLens(ctx context.Context) error {
 // look looks at one frame, if it is time to. It rests for as long as it has
 // worked, so that it never takes more than half a processor.
 func (u *unclaimed) look(f *capture.Frame) error {
+	if u.first == 0 {
+		u.first = f.Mono
+	}
 	began := u.mono()
 	if began < u.next {
 		return nil
@@ -177,7 +182,7 @@ func (u *unclaimed) look(f *capture.Frame) error {
 		u.refuse(text, err)
 		return nil
 	}
-	u.log.Info("a pairing code is before the lens", "household", code.Household, "frame", f.Seq, "at", f.Mono)
+	u.log.Info("a pairing code is before the lens", "household", code.Household, "video", f.Mono-u.first)
 	return &foundCode{text, code}
 }
 

@@ -14,10 +14,12 @@ import (
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// How long a camera tries to reach the household, and how often: the network
-// may have to come up first.
+// How long a camera tries to reach the household, and how often. A network that
+// it has just joined may have to come up first; else the code is probably old,
+// and there may be a newer one to look for.
 const (
-	reachTime = time.Minute
+	reachTime = 10 * time.Second
+	wifiTime  = time.Minute
 	reachPace = time.Second
 	dialTime  = 5 * time.Second
 )
@@ -36,10 +38,14 @@ type Asker struct {
 // Ask follows a code, which identity.Camera.CheckCode has allowed: it asks the
 // household to be taken in, waits for a person there to confirm, and claims the
 // camera. It returns nil when the camera is the household's, a *seal.Refusal
-// when either side refused, ErrNobody when it could not ask within a minute, or
-// ctx's error.
+// when either side refused, ErrNobody when it could not ask in time (a minute if the
+// code has a network to join, else ten seconds), or ctx's error.
 func (a *Asker) Ask(ctx context.Context, code *identity.Code) error {
-	reach, cancel := context.WithTimeout(ctx, reachTime)
+	patience := reachTime
+	if code.WiFi != nil {
+		patience = wifiTime
+	}
+	reach, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := a.reach(reach, code)
 	if err != nil {
