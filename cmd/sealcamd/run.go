@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/sealcam/sealcam/boards"
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/boardtool"
@@ -21,7 +22,7 @@ import (
 
 const defaultConfig = "/etc/sealcam/sealcamd.toml"
 
-const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | board | version]"
+const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | park | board | version]"
 
 const help = `Runs this camera: it captures, seals and delivers pictures to its household.
 
@@ -31,6 +32,7 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   pair FILE   follow the code of sealcam pair in FILE ("-" for standard input), as if it were before the lens
   claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
   reset -yes  destroy the camera's keys and every picture that waits; afterwards it is a new camera
+  park        put the lamp off and take current off the filter, after a crash
   board       show boards, try this one's pins, park them (sealcamd board -h)
   version     print the version
 `
@@ -51,6 +53,9 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 		return boardtool.New("sealcamd", openCamera).Run(ctx, env, fs.Args()[1:])
 	}
 	s, err := agent.LoadSettings(*config)
+	if verb == "park" && fs.NArg() == 1 {
+		return park(ctx, env, s, err)
+	}
 	if err != nil {
 		return hintSettings(*config, err)
 	}
@@ -69,6 +74,24 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 		return reset(env, s)
 	}
 	return cli.Usagef("expected: %s", synopsis)
+}
+
+// park parks the board's pins. Settings that cannot be read are no reason to leave
+// a lamp lit: the board is asked then.
+func park(ctx context.Context, env *cli.Env, s agent.Settings, unread error) error {
+	if unread != nil {
+		fmt.Fprintf(env.Stderr, "sealcamd: %v; parking the board that this is\n", unread)
+		s = agent.Defaults()
+	}
+	p, _, err := boards.Choose(s.Board, os.DirFS("/"))
+	if err != nil {
+		return err
+	}
+	if !p.HasPins() {
+		fmt.Fprintf(env.Stdout, "%s has no pins to park\n", p.Name)
+		return nil
+	}
+	return boardtool.New("sealcamd", openCamera).Run(ctx, env, []string{"park", s.Board})
 }
 
 // openCamera opens a camera for board test.
@@ -90,11 +113,16 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) err
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	manager := newNotifier(newLog(env.Stderr, s.Log))
+	ended := context.AfterFunc(ctx, manager.stopping)
+	defer ended()
 	for {
 		log := newLog(env.Stderr, s.Log)
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
-		go func() { done <- agent.Serve(running, s, agent.Host{Firmware: version}, log) }()
+		go func() {
+			done <- agent.Serve(running, s, agent.Host{Firmware: version, Ready: manager.ready, Alive: manager.alive}, log)
+		}()
 		next, err := waitFor(done, hup, path, log)
 		stop()
 		if next == nil {
