@@ -138,6 +138,7 @@ func TestWhatIsSent(t *testing.T) {
 	s := Defaults()
 	s.Camera.Once = true
 	s.Live.Every.Duration = time.Second
+	s.Uplink.Status.Duration = time.Second
 	a := h.agent(t, s, func(context.Context) (capture.Camera, error) {
 		cam, err := scene.Open("walk?size=640x360&rate=10&pixel=grey", scene.Options{Pace: true})
 		return &patient{limited{cam, 130}, end}, err
@@ -154,12 +155,21 @@ func TestWhatIsSent(t *testing.T) {
 	view.until("the answer to the request", func(v *seal.Verified) bool {
 		return v.Fresh() && string(v.Meta().Nonce) == string(nonce) && v.Meta().Cause == "request"
 	})
-	view.until("a status that names the dead lamp", func(v *seal.Verified) bool {
-		var said uplink.Status
-		_, media := v.Media()
-		return v.Meta().Kind == seal.KindStatus && json.Unmarshal(media, &said) == nil && said.State == "trouble" &&
-			slices.Equal(said.Troubles, []string{"the lamp is dead"})
-	})
+	var first int64
+	dead := func(after int64) func(v *seal.Verified) bool {
+		return func(v *seal.Verified) bool {
+			var said uplink.Status
+			_, media := v.Media()
+			if v.Meta().Kind != seal.KindStatus || json.Unmarshal(media, &said) != nil || said.Uptime <= after || said.State != "trouble" ||
+				!slices.Equal(said.Troubles, []string{"the lamp is dead"}) {
+				return false
+			}
+			first = said.Uptime
+			return true
+		}
+	}
+	view.until("a status that names the dead lamp", dead(-1))
+	view.until("a status that says so again, a period later", dead(first))
 	view.until("the picture of the event", func(v *seal.Verified) bool {
 		m := v.Meta()
 		_, media := v.Media()
