@@ -127,3 +127,67 @@ func TestBadPictures(t *testing.T) {
 		t.Error("H.264 is taken for a picture")
 	}
 }
+
+// ssd writes a detector that finds one thing of class 1 in the middle of whatever
+// it is shown, half as wide and a quarter as high, and something less sure.
+func ssd(t *testing.T) *model.Model {
+	t.Helper()
+	f := mt.New(1)
+	x := f.Input(mt.Float32, []int{1, 2, 2, 3}, mt.Quant{})
+	// What is shown becomes 4 numbers for each of 3 anchors, times 0.
+	x = f.Op(mt.Reshape, nil, mt.Float32, []int{1, 3, 4}, mt.Quant{}, x, f.Ints(1, 3, 4))
+	boxes := f.Op(mt.Mul, map[int]any{0: byte(0)}, mt.Float32, []int{1, 3, 4}, mt.Quant{}, x, f.Reals([]int{4}, make([]float32, 4)))
+	scores := f.Reals([]int{1, 3, 3}, []float32{0, 0.1, 0.9, 0, 0.3, 0.2, 0, 0.7, 0.1})
+	anchors := f.Reals([]int{3, 4}, []float32{0.5, 0.5, 0.25, 0.5, 0.1, 0.1, 0.1, 0.1, 2, 2, 0.5, 0.5})
+	m, err := model.New(f.Bytes(f.Detection(map[string]any{
+		"max_detections": 3, "max_classes_per_detection": 1, "num_classes": 2, "nms_score_threshold": float32(0.01), "nms_iou_threshold": float32(0.5),
+		"y_scale": float32(10), "x_scale": float32(10), "h_scale": float32(5), "w_scale": float32(5),
+	}, boxes, scores, anchors)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// What a detector finds in a part is told in places of the whole picture; what is
+// not sure enough, or lies beside the part, is not told.
+func TestDetectorsPlacesAreThoseOfThePicture(t *testing.T) {
+	p, err := model.NewPicture(&capture.Frame{Format: capture.Format{Pixel: capture.Grey, Width: 64, Height: 64}, Data: make([]byte, 64*64)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := ssd(t)
+	if i := m.Info(); !i.Detector || i.Classes != 2 {
+		t.Errorf("%+v", i)
+	}
+	found, err := m.Look(t.Context(), p, model.Area{X: 0.5, Y: 0.25, W: 0.4, H: 0.4}, model.Range{}, 0.4)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("found %+v, %v", found, err)
+	}
+	want := model.Area{X: 0.5 + 0.25*0.4, Y: 0.25 + 0.375*0.4, W: 0.2, H: 0.1}
+	b := found[0].Box
+	if d := math.Abs(b.X-want.X) + math.Abs(b.Y-want.Y) + math.Abs(b.W-want.W) + math.Abs(b.H-want.H); d > 1e-6 || found[0].Class != 1 || math.Abs(found[0].Score-0.9) > 1e-6 {
+		t.Errorf("%+v, want class 1 at %+v", found[0], want)
+	}
+}
+
+// FuzzPicture looks at frames that are not what they say.
+func FuzzPicture(f *testing.F) {
+	f.Add(uint8(capture.NV12), 5, 3, 0, make([]byte, 30), 0.1, 0.2, 0.3, 0.4)
+	f.Add(uint8(capture.YUYV), 5, 3, 16, make([]byte, 48), 0.0, 0.0, 1.0, 1.0)
+	f.Add(uint8(capture.Grey), 4, 4, 4, make([]byte, 16), 0.9, 0.9, 0.5, 0.5)
+	m, err := model.New(mt.Says(0, 2))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, pixel uint8, w, h, stride int, data []byte, x, y, bw, bh float64) {
+		p, err := model.NewPicture(&capture.Frame{Format: capture.Format{Pixel: capture.Pixel(pixel), Width: w, Height: h, Stride: stride}, Data: data})
+		if err != nil {
+			return
+		}
+		part := p.Around(model.Area{X: x, Y: y, W: bw, H: bh}, 8)
+		if _, err := m.Look(t.Context(), p, part, model.Range{}, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
