@@ -36,7 +36,8 @@ const (
 	maxTensors   = 2048
 	maxOperators = 1024
 	maxDims      = 6
-	maxElements  = 64 << 20 // of one tensor
-	maxDepth     = 32 << 10 // inputs that one output adds up: keeps 32-bit sums exact
-	maxName      = 64       // bytes of a name that is told in an error
+	maxElements  = 64 << 20    // of one tensor
+	maxDepth     = 32 << 10    // inputs that one output adds up: keeps 32-bit sums exact
+	maxStep      = 400_000_000 // multiply-adds of one operator: between two, a look can be given up
+	maxName      = 64          // bytes of a name that is told in an error
 )

@@ -32,6 +32,7 @@ type builder struct {
 
 var (
 	errMemory = fmt.Errorf("it needs more than %d MiB of memory", MaxMemory>>20)
+	errStep   = fmt.Errorf("it alone takes more than %d million multiply-adds", maxStep/1_000_000)
 	errWork   = fmt.Errorf("one look takes more than %d million multiply-adds", MaxWork/1_000_000)
 )
 
@@ -60,7 +61,9 @@ func (b *builder) build() error {
 		s, err := b.step(n)
 		if err == nil {
 			b.work += s.work
-			if b.work > MaxWork {
+			if s.work > maxStep {
+				err = errStep
+			} else if b.work > MaxWork {
 				err = errWork
 			}
 		}

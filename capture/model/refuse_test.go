@@ -64,9 +64,13 @@ func TestRefused(t *testing.T) {
 		{"more than 96 MiB of memory", build(func(f *mt.File, in int) int {
 			return f.Op(mt.ResizeNearest, map[int]any{}, mt.Float32, []int{1, 4000, 4000, 3}, real, in, f.Ints(4000, 4000))
 		})},
-		{"million multiply-adds", build(func(f *mt.File, in int) int {
+		{"AVERAGE_POOL_2D: one look takes more than 4000 million", build(func(f *mt.File, in int) int {
 			x := f.Op(mt.ResizeNearest, map[int]any{}, mt.Float32, []int{1, 1000, 1000, 3}, real, in, f.Ints(1000, 1000))
 			return f.PoolLayer(mt.AveragePool, x, 999, 1, mt.Same, mt.None, real)
+		})},
+		{"AVERAGE_POOL_2D: it alone takes more than 400 million", build(func(f *mt.File, in int) int {
+			x := f.Op(mt.ResizeNearest, map[int]any{}, mt.Float32, []int{1, 1000, 1000, 3}, real, in, f.Ints(1000, 1000))
+			return f.PoolLayer(mt.AveragePool, x, 12, 1, mt.Same, mt.None, real)
 		})},
 		{"picture of 1 or 3 channels", func() []byte {
 			f := mt.New(1)
