@@ -34,7 +34,7 @@ test: test-deps lint unit race arm cross footprint vm-test ## everything CI runs
 	@echo "make test: all passed, the tree is clean"
 
 unit: ## all tests that need no guest; of the simulated year of dusks a part (make year runs all)
-	$(GO) test -timeout 15m $$($(GO) list ./... | grep -v /simtest$$)
+	$(GO) test -timeout 30m $$($(GO) list ./... | grep -v /simtest$$)
 	$(GO) test -timeout 15m -short ./capture/daynight/simtest
 
 year: ## day and night over a simulated year, ours and the others', as a table

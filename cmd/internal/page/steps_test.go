@@ -23,7 +23,7 @@ func (w *world) do(what string, camera int) error {
 		"up":     func(*fakeCamera) error { w.down = ""; return nil },
 		"live":   w.doLive,
 		"brief": func(c *fakeCamera) error {
-			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 4*time.Second, nil))
+			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 8*time.Second, nil))
 		},
 		"history": w.doHistory,
 		"event":   w.doEvent,

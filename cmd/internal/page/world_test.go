@@ -231,7 +231,7 @@ func (w *world) pump(ctx context.Context) {
 func (w *world) pumpOnce() {
 	now := time.Now()
 	for i, c := range w.cameras {
-		b := w.sealLive(c, now.Add(-180*time.Millisecond), 4*time.Second, nil)
+		b := w.sealLive(c, now.Add(-180*time.Millisecond), 6*time.Second, nil)
 		to := c
 		if w.stats.Hostile && len(w.cameras) > 1 {
 			to = w.cameras[(i+1)%len(w.cameras)]
@@ -288,7 +288,7 @@ func (w *world) command(c *fakeCamera, payload []byte) error {
 	}
 	switch cmd.Verb {
 	case seal.VerbSnapshot:
-		w.deliver(c, feed.Live, w.sealLive(c, time.Now(), 10*time.Second, cmd.Nonce))
+		w.deliver(c, feed.Live, w.sealLive(c, time.Now(), 30*time.Second, cmd.Nonce))
 	case seal.VerbResend:
 		for n := cmd.From; n <= cmd.To; n++ {
 			if b := c.sent[n]; b != nil {

@@ -120,7 +120,7 @@ export async function settled() {
     const n = await page.locator('.event').count();
     if (n !== last || n === 0) since = Date.now();
     last = n;
-    return Date.now() - since > 1200;
+    return Date.now() - since > 2000;
   });
 }
 
