@@ -12,7 +12,7 @@ import (
 // sealed message.
 const (
 	partLength = time.Second
-	partSoft   = 3 << 20
+	partSoft   = 2 << 20
 	partHard   = 7 << 20
 	partFrames = 2048
 )

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/sealcam/sealcam/boards"
@@ -118,6 +119,7 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) err
 	defer ended()
 	for {
 		log := newLog(env.Stderr, s.Log)
+		keepSmall(s)
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() {
@@ -133,6 +135,21 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) err
 		}
 		s = *next
 	}
+}
+
+// keepSmall tells the garbage collector how much memory a camera of these settings
+// is meant to have. Left alone it lets garbage become as large as what is in use,
+// and most of that is pre-roll, which makes none. GOMEMLIMIT overrides it.
+func keepSmall(s agent.Settings) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	const beside = 28 << 20
+	limit := int64(beside)
+	if s.Clips.Enabled {
+		limit += s.Clips.Memory.Bytes
+	}
+	debug.SetMemoryLimit(limit)
 }
 
 // waitFor returns the new settings after a SIGHUP, or nil and the camera's

@@ -125,7 +125,7 @@ type rig struct {
 const settingsAt = "/data/sealcamd.toml"
 
 // configure writes settings. Everything comes often, so that tests are short.
-func (r *rig) configure(t *testing.T, source string, width int) {
+func (r *rig) configure(t *testing.T, source string, width int, more ...string) {
 	t.Helper()
 	text := fmt.Sprintf(`state = "/data/sealcam"
 log = "debug"
@@ -139,7 +139,7 @@ every = "1s"
 [uplink]
 budget = "64 MiB"
 status = "1s"
-`, source, width, width*9/16)
+`, source, width, width*9/16) + strings.Join(more, "")
 	if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestFootprint(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.m = boot(t, Guest{Arch: ARMv7, Net: true, Disk: disk, Files: files, Modules: []string{"v4l2loopback exclusive_caps=1 video_nr=10"}})
-	r.configure(t, "/dev/video10", 1920)
+	r.configure(t, "/dev/video10", 1920, "[clips]\nenabled = false\n")
 	r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
 	r.screen = r.home.watch(t)
 	r.m.play(t, "1920x1080", "10", paths)
