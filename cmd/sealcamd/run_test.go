@@ -15,6 +15,8 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // TestMain lets the test binary be sealcamd itself, in a process of its own
@@ -246,5 +248,73 @@ func TestBoard(t *testing.T) {
 	}
 	if _, errs, code := output(t, "board", "test"); code != 2 || !strings.Contains(errs, "one BOARD was expected") {
 		t.Errorf("exit %d: %s", code, errs)
+	}
+}
+
+// An owner's command makes the running camera a new one, which is nobody's: the
+// process goes on.
+func TestResetWhileRunning(t *testing.T) {
+	dir := t.TempDir()
+	config := writeSettings(t, dir, garden)
+	h := home(t)
+	output(t, "-config", config, "claim", pairingFor(t, h, config))
+	old, _, _ := output(t, "-config", config, "id")
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer stop()
+	cmd := sealcamd(ctx, "-config", config)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	expect := func(text string) {
+		t.Helper()
+		for lines.Scan() {
+			t.Log(lines.Text())
+			if strings.Contains(lines.Text(), text) {
+				return
+			}
+		}
+		t.Fatalf("sealcamd ended before it said %q", text)
+	}
+	expect("msg=connected")
+	if _, errText, code := output(t, "-config", config, "reset", "-yes"); code != 1 || !strings.Contains(errText, "hint: stop it first") {
+		t.Errorf("reset under a running camera: exit %d: %s", code, errText)
+	}
+	desk, err := identity.OpenViewer(h.Dir(), "desk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := mqtt.Dial(ctx, mqtt.Config{URL: h.Broker(), TLS: desk.TLS(), ClientID: "owner"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	id := seal.CameraID(strings.TrimSpace(old))
+	order, err := seal.SignCommand(h.Owner(), seal.Command{Camera: id, Counter: uint64(time.Now().UnixMilli()), Verb: seal.VerbReset,
+		Issued: time.Now(), Expires: time.Now().Add(seal.CommandLife)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Publish(ctx, mqtt.Message{Topic: "sealcam/v1/" + string(id) + "/cmd", Payload: order, QoS: 1})
+	expect("reset: this is a new camera now")
+	expect("belongs to no household yet")
+	if now, _, _ := output(t, "-config", config, "id"); now == old || len(strings.TrimSpace(now)) != 52 {
+		t.Errorf("the camera is %q, and was %q", now, old)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state", agent.SpoolDir)); !os.IsNotExist(err) {
+		t.Errorf("the old spool is left: %v", err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		t.Log(lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
 	}
 }
