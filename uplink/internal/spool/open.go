@@ -147,7 +147,7 @@ func (s *Spool) scanned(bySeq map[uint64]*entry, shard, name string) {
 		_ = s.config.Messages.Remove(shard + "/" + name)
 		s.stats.Torn++
 		return
-	case !ok || shardOf(l.seq) != shard || l.size > MaxMessage || s.known && l.seq > s.head.Reserved:
+	case !ok || shardOf(l.seq) != shard || l.size > MaxMessage || l.seq > maxSeq || s.known && l.seq > s.head.Reserved:
 		s.setAside(shard+"/"+name, "not a message of this spool")
 		return
 	}

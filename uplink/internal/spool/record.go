@@ -36,6 +36,19 @@ type headRecord struct {
 	Clock    int64  `json:"clock"`    // latest wall clock seen, unix seconds
 }
 
+// What no camera gets to: numbers have 53 bits in messages, and a boot a second
+// for three weeks is no camera.
+const (
+	maxSeq  = 1 << 52
+	maxBoot = 1 << 21
+)
+
+// plausible says whether a camera can have written h. A checksum proves nothing
+// against somebody who has had the card in hand.
+func (h headRecord) plausible() bool {
+	return h.Boot <= maxBoot && h.Spool <= maxBoot && h.Head <= h.Reserved && h.Reserved <= maxSeq
+}
+
 // lostRecord holds what is still to be confessed.
 type lostRecord struct {
 	Lost Ranges `json:"lost"`
@@ -77,7 +90,7 @@ func loadRecord(f FS, name string, v any) error {
 func loadHead(state, dir FS) (head headRecord, known bool) {
 	for _, f := range []FS{state, dir} {
 		var h headRecord
-		if f != nil && loadRecord(f, headFile, &h) == nil && (!known || h.Boot > head.Boot || h.Boot == head.Boot && h.Reserved > head.Reserved) {
+		if f != nil && loadRecord(f, headFile, &h) == nil && h.plausible() && (!known || h.Boot > head.Boot || h.Boot == head.Boot && h.Reserved > head.Reserved) {
 			head, known = h, true
 		}
 	}
@@ -93,7 +106,9 @@ func loadLost(state FS) (Ranges, error) {
 	}
 	var lost Ranges
 	for _, r := range stored.Lost { // Add, as nothing says that the file is in order
-		lost.Add(r)
+		if r.First > 0 && r.Last <= maxSeq {
+			lost.Add(r)
+		}
 	}
 	return lost, nil
 }
