@@ -9,10 +9,11 @@ LDFLAGS    := -s -w -X main.version=$(VERSION)
 GOBUILD    := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) tool -modfile=.ci/tools.mod staticcheck
 FUZZTIME   ?= 20s
+FUZZSHORT  ?= 3s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz vm-test vm-light footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz fuzz-short vm-test vm-light footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,7 +30,7 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 	@$(GO) build -o $(BUILD)/sealcam-bench ./cmd/sealcam
 	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
-test: test-deps lint unit race arm cross footprint vm-test ## everything CI runs
+test: test-deps lint unit race fuzz-short arm cross footprint vm-test ## everything CI runs
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
@@ -66,12 +67,11 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
-fuzz: ## every fuzz target for FUZZTIME each (20s)
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' capture encode uplink boards cmd | xargs -n1 dirname | sort -u); do \
-	    for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/^func //'); do \
-	        echo "== $$dir $$target"; $(GO) test ./$$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s; \
-	    done; \
-	done
+fuzz: ## every fuzz target for FUZZTIME each (20s), two at a time
+	@.ci/fuzz $(FUZZTIME)
+
+fuzz-short: ## the same for FUZZSHORT each (3s): what fits into make test
+	@.ci/fuzz $(FUZZSHORT)
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
