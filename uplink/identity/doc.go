@@ -9,6 +9,10 @@
 // Or it reads a Code, which a household shows to its lens, and the two travel
 // over a connection that the code vouches for (cmd/internal/pairing).
 //
+// The owner key can be replaced (RotateOwner), and a second one kept elsewhere
+// (CreateRecovery). A household moves by Export and ImportHousehold. Backups are
+// encrypted under a code; the directory itself is not.
+//
 // Files are replaced whole and durably: after a power cut there is the old or
 // the new one, never half of one. Secrets are readable by their owner only,
 // or they are refused.
