@@ -70,13 +70,16 @@ func householdArgs(env *cli.Env, args []string, verb, flags, text string, names 
 }
 
 func householdCreate(_ context.Context, env *cli.Env, args []string) error {
-	var broker, viewer string
-	rest, err := householdArgs(env, args, "create", "[--broker URL] [--viewer NAME]", `
+	var broker, viewer, caCert, caKey string
+	rest, err := householdArgs(env, args, "create", "[--broker URL] [--viewer NAME] [--ca-cert FILE --ca-key FILE]", `
 Makes a household in DIR: an owner key, a certificate authority for its broker,
-and a first viewer, because cameras seal to viewers and to nobody else.`,
+and a first viewer, because cameras seal to viewers and to nobody else. A fleet
+that has an authority for its broker names its files; they are copied into DIR.`,
 		[]string{"DIR"}, func(fs *flags) {
 			fs.StringVar(&broker, "broker", "", "`URL` of the broker that cameras and viewers meet at, mqtts://HOST:8883")
 			fs.StringVar(&viewer, "viewer", "desk", "`name` of the first viewer")
+			fs.StringVar(&caCert, "ca-cert", "", "`file` with the certificate of an authority that there is, PEM")
+			fs.StringVar(&caKey, "ca-key", "", "`file` with its key, PEM, not encrypted")
 		})
 	if err != nil {
 		return err
@@ -84,7 +87,7 @@ and a first viewer, because cameras seal to viewers and to nobody else.`,
 	if err := identity.CheckViewerName(viewer); err != nil {
 		return err
 	}
-	h, err := identity.CreateHousehold(rest[0], broker, time.Now)
+	h, err := createHousehold(rest[0], broker, caCert, caKey)
 	if err != nil {
 		return err
 	}
@@ -92,8 +95,28 @@ and a first viewer, because cameras seal to viewers and to nobody else.`,
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "household  %s\nviewer     %s\n\n", h.ID(), viewer)
-	fmt.Fprintf(env.Stdout, "Next: take a camera in, with what sealcamd request printed on it.\n  sealcam household add-camera %s REQUEST --name Garden --out garden.pairing\n", rest[0])
+	fmt.Fprintf(env.Stdout, "Next: take a camera in, by a code that you hold before its lens.\n  sealcam pair --household %s --name Garden\n", rest[0])
 	return nil
+}
+
+// createHousehold makes a household, under an authority of its own or under the
+// one in two files.
+func createHousehold(dir, broker, caCert, caKey string) (*identity.Household, error) {
+	if caCert == "" && caKey == "" {
+		return identity.CreateHousehold(dir, broker, time.Now)
+	}
+	if caCert == "" || caKey == "" {
+		return nil, cli.Usagef("--ca-cert and --ca-key belong together")
+	}
+	cert, err := readBounded(nil, caCert, maxRequest)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readBounded(nil, caKey, maxRequest)
+	if err != nil {
+		return nil, err
+	}
+	return identity.CreateHouseholdUnder(dir, broker, key, cert, time.Now)
 }
 
 func householdShow(_ context.Context, env *cli.Env, args []string) error {

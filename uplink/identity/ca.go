@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509"
@@ -27,7 +28,7 @@ const (
 // authority is a household's own small certificate authority. It says who may
 // talk to the household's broker, and nothing about pictures.
 type authority struct {
-	key  *ecdsa.PrivateKey
+	key  crypto.Signer
 	cert *x509.Certificate
 }
 
@@ -56,8 +57,48 @@ func createAuthority(dir, name string, now time.Time) (*authority, error) {
 	return &authority{key, cert}, writeFile(filepath.Join(dir, authorityCert), certPEM(cert))
 }
 
-// openAuthority reads what createAuthority wrote, or the files of a fleet's
-// own authority put in their place.
+// takeAuthority puts a fleet's own authority into dir, where createAuthority
+// would have made one. It must be able to sign what a household needs signed.
+func takeAuthority(dir string, keyText, certText []byte, now time.Time) (*authority, error) {
+	a, err := parseAuthority(keyText, certText)
+	if err != nil {
+		return nil, err
+	}
+	if now.Before(a.cert.NotBefore) || now.After(a.cert.NotAfter) {
+		return nil, fmt.Errorf("%w: it is valid from %s to %s", ErrAuthority, a.cert.NotBefore.Format(time.DateOnly), a.cert.NotAfter.Format(time.DateOnly))
+	}
+	trial, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	for _, issue := range []func() ([]byte, error){
+		func() ([]byte, error) { return a.client("trial", &trial.PublicKey, now) },
+		func() ([]byte, error) { return a.server([]string{pairingHost}, &trial.PublicKey, now) },
+	} {
+		text, err := issue()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrAuthority, err)
+		}
+		cert, err := parseCert(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrAuthority, err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(a.cert)
+		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrAuthority, err)
+		}
+	}
+	if err := writeFile(filepath.Join(dir, authorityKey), keyText); err != nil {
+		return nil, err
+	}
+	return a, writeFile(filepath.Join(dir, authorityCert), certPEM(a.cert))
+}
+
+// ErrAuthority says that an authority cannot be a household's.
+var ErrAuthority = errors.New("this authority cannot sign what a household needs")
+
+// openAuthority reads what createAuthority wrote, or takeAuthority put there.
 func openAuthority(dir string) (*authority, error) {
 	path := filepath.Join(dir, authorityKey)
 	key, err := readSecret(path)
@@ -76,7 +117,7 @@ func openAuthority(dir string) (*authority, error) {
 }
 
 func parseAuthority(keyText, certText []byte) (*authority, error) {
-	key, err := parseKey(keyText)
+	key, err := parseSigner(keyText)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", authorityKey, err)
 	}
@@ -84,7 +125,7 @@ func parseAuthority(keyText, certText []byte) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", authorityCert, err)
 	}
-	if pub, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !pub.Equal(key.Public()) || !cert.IsCA {
+	if pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(key.Public()) || !cert.IsCA {
 		return nil, fmt.Errorf("%s is not the authority whose key is %s", authorityCert, authorityKey)
 	}
 	return &authority{key, cert}, nil
@@ -145,7 +186,7 @@ func (a *authority) server(hosts []string, pub *ecdsa.PublicKey, now time.Time) 
 }
 
 // sign fills in a random serial number and signs.
-func sign(template, parent *x509.Certificate, pub any, key *ecdsa.PrivateKey) (*x509.Certificate, error) {
+func sign(template, parent *x509.Certificate, pub any, key crypto.Signer) (*x509.Certificate, error) {
 	serial := make([]byte, 16)
 	if _, err := rand.Read(serial); err != nil {
 		return nil, err

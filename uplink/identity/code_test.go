@@ -2,8 +2,19 @@ package identity_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -204,5 +215,93 @@ func TestCodeOfANewOwnerKey(t *testing.T) {
 	c, _ := newCamera(t)
 	if err := c.ClaimByCode(code, pairingFor(t, h, c)); seal.ReasonOf(err) != seal.BrokenSeal || c.Claimed() {
 		t.Errorf("a code in the household's name by a key that is not its owner's: %v", err)
+	}
+}
+
+func TestCodeAfterTheOwnerKeyWasReplaced(t *testing.T) {
+	h := newHousehold(t)
+	old, _ := invite(t, h, nil)
+	if err := h.RotateOwner(); err != nil {
+		t.Fatal(err)
+	}
+	_, text := invite(t, h, nil)
+	code, err := identity.ParseCode(text)
+	if err != nil || code.Household != h.ID() || bytes.Equal(code.Owner, old.Owner) {
+		t.Fatalf("%+v, %v", code, err)
+	}
+	c, _ := newCamera(t)
+	p := pairingFor(t, h, c)
+	if err := c.ClaimByCode(old, p); seal.ReasonOf(err) != seal.BrokenSeal || c.Claimed() {
+		t.Errorf("a code by the key that was replaced: %v", err)
+	}
+	if err := c.ClaimByCode(code, p); err != nil || c.Household() != h.ID() {
+		t.Errorf("a code by the new key: %v", err)
+	}
+}
+
+func TestCreateHouseholdUnder(t *testing.T) {
+	template := func() *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "Fleet"}, NotBefore: someday.AddDate(-1, 0, 0), NotAfter: someday.AddDate(9, 0, 0),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+	}
+	issue := func(key crypto.Signer, c *x509.Certificate) (keyText, certText []byte) {
+		t.Helper()
+		der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []crypto.Signer{p384, rsaKey} {
+		keyText, certText := issue(key, template())
+		dir := filepath.Join(t.TempDir(), "home")
+		if _, err := identity.CreateHouseholdUnder(dir, "mqtts://broker.lan", keyText, certText, clock); err != nil {
+			t.Fatalf("%T: %v", key, err)
+		}
+		h, err := identity.OpenHousehold(dir, clock)
+		if err != nil {
+			t.Fatalf("%T: %v", key, err)
+		}
+		c, dir := newCamera(t)
+		code, _ := invite(t, h, nil)
+		if err := c.ClaimByCode(code, pairingFor(t, h, c)); err != nil {
+			t.Fatalf("%T: %v", key, err)
+		}
+		conf, err := openCamera(t, dir).TLS()
+		if err != nil || conf.Certificates[0].Leaf.Issuer.CommonName != "Fleet" {
+			t.Errorf("%T: %v", key, err)
+		}
+	}
+	expired, noCA, noSign := template(), template(), template()
+	expired.NotAfter = someday.AddDate(0, 0, -1)
+	noCA.IsCA = false
+	noSign.KeyUsage = x509.KeyUsageDigitalSignature
+	otherKey, _ := issue(rsaKey, template())
+	for name, c := range map[string]*x509.Certificate{"expired": expired, "no authority": noCA, "may not sign": noSign, "another's key": template()} {
+		keyText, certText := issue(p384, c)
+		if name == "another's key" {
+			keyText = otherKey
+		}
+		dir := filepath.Join(t.TempDir(), "home")
+		if _, err := identity.CreateHouseholdUnder(dir, "", keyText, certText, clock); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "ca.key")); err == nil {
+			t.Errorf("%s: its key was kept", name)
+		}
 	}
 }

@@ -61,6 +61,22 @@ const householdFormat = 1
 // (mqtts://host:port) is told to cameras and viewers; it may be empty. now
 // dates rosters and certificates.
 func CreateHousehold(dir, broker string, now func() time.Time) (*Household, error) {
+	return createHousehold(dir, broker, now, func(id seal.HouseholdID) (*authority, error) {
+		return createAuthority(dir, "sealcam household "+string(id[:8]), now())
+	})
+}
+
+// CreateHouseholdUnder is CreateHousehold for a fleet that has an authority for
+// its broker: the household's certificates are signed by that one. key and cert
+// are PEM; the household keeps both. The error is ErrAuthority for one that
+// cannot sign clients and servers.
+func CreateHouseholdUnder(dir, broker string, key, cert []byte, now func() time.Time) (*Household, error) {
+	return createHousehold(dir, broker, now, func(seal.HouseholdID) (*authority, error) {
+		return takeAuthority(dir, key, cert, now())
+	})
+}
+
+func createHousehold(dir, broker string, now func() time.Time, authority func(seal.HouseholdID) (*authority, error)) (*Household, error) {
 	if err := checkBroker(broker); err != nil {
 		return nil, err
 	}
@@ -87,7 +103,7 @@ func CreateHousehold(dir, broker string, now func() time.Time) (*Household, erro
 		return nil, err
 	}
 	h.about = householdFile{Format: householdFormat, Household: h.id, Broker: broker}
-	if h.ca, err = createAuthority(dir, "sealcam household "+string(h.id[:8]), now()); err != nil {
+	if h.ca, err = authority(h.id); err != nil {
 		return nil, err
 	}
 	if err := h.writeRoster(seal.Roster{Version: 1}); err != nil {

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -59,6 +60,38 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 		return nil, errors.New("not an ECDSA P-256 key")
 	}
 	return key, nil
+}
+
+// parseSigner reads an authority's key: PKCS #8 of any kind that signs
+// certificates, or the older forms of P-256 and RSA keys that openssl writes.
+func parseSigner(text []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM block")
+	}
+	der, err := onePEM(text, block.Type)
+	if err != nil {
+		return nil, err
+	}
+	var key any
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(der)
+	case "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(der)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(der)
+	default:
+		return nil, fmt.Errorf("expected a private key that is not encrypted, found %q", block.Type)
+	}
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("not a key that signs")
+	}
+	return signer, nil
 }
 
 // readOrMakeKey reads the key at path, or makes and stores one if there is

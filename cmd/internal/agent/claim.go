@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -84,7 +85,7 @@ func (u *unclaimed) wait(ctx context.Context) error {
 		case !errors.As(err, &found):
 			return err
 		}
-		err = follow(ctx, u.settings, u.camera, found.code, u.firmware, u.log)
+		err = u.follow(ctx, found.code)
 		switch {
 		case u.camera.Claimed():
 			u.log.Info("the code was good: this camera belongs to a household now", "household", u.camera.Household())
@@ -99,6 +100,33 @@ func (u *unclaimed) wait(ctx context.Context) error {
 	}
 }
 
+// follow follows a code. It may take as long as a person does to confirm, and the
+// watchdog is told meanwhile.
+func (u *unclaimed) follow(ctx context.Context, code *identity.Code) error {
+	asking, done := context.WithCancel(ctx)
+	var beat sync.WaitGroup
+	beat.Go(func() {
+		for {
+			select {
+			case <-asking.Done():
+				return
+			case <-time.After(claimLook):
+				u.stillHere()
+			}
+		}
+	})
+	err := follow(ctx, u.settings, u.camera, code, u.firmware, u.log)
+	done()
+	beat.Wait()
+	return err
+}
+
+func (u *unclaimed) stillHere() {
+	if u.alive != nil {
+		u.alive()
+	}
+}
+
 // watchFile returns errClaimed once another process has claimed the camera.
 func (u *unclaimed) watchFile(ctx context.Context) error {
 	for {
@@ -107,9 +135,7 @@ func (u *unclaimed) watchFile(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(claimLook):
 		}
-		if u.alive != nil {
-			u.alive()
-		}
+		u.stillHere()
 		c, err := identity.OpenCamera(filepath.Join(u.settings.State, IdentityDir))
 		if err != nil {
 			return err
