@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,10 +136,9 @@ func TestBadAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			first := true
+			var asked atomic.Bool // each connection is served on its own
 			d := listen(t, func(q request, _ []byte) string {
-				if first {
-					first = false
+				if !asked.Swap(true) {
 					return bad(q)
 				}
 				return says(q, good)
