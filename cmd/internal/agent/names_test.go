@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,33 +108,5 @@ func TestDeadDetectorLosesNoEvent(t *testing.T) {
 	defer l.Close()
 	if st := oneWalk(t, newHome(t), s, nil); st.Events == 0 || st.Sealed != st.Events || st.Unnamed != st.Events || st.Unwanted != 0 {
 		t.Errorf("of %d events %d pictures are sealed, %d without names", st.Events, st.Sealed, st.Unnamed)
-	}
-}
-
-// A model that cannot be run is refused before the camera runs, by what is wrong.
-func TestBadModelIsRefused(t *testing.T) {
-	s, file := withModel(t)
-	for name, tc := range map[string]struct {
-		file   []byte
-		labels string
-		only   []string
-		want   string
-	}{
-		"no model":     {[]byte("#!/bin/sh"), "a\nb\nc\n", nil, "no TensorFlow Lite model"},
-		"cut":          {file[:len(file)/2], "a\nb\nc\n", nil, "damaged"},
-		"labels":       {file, "a\n", nil, "1 labels for the model's 3 classes"},
-		"unknown only": {file, "a\nb\nc\n", []string{"dog"}, `"dog" is no label of the model; it has a, b, c`},
-	} {
-		if err := os.WriteFile(s.Model.File, tc.file, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(s.Model.Labels, []byte(tc.labels), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.Model.Only = slices.Clone(tc.only)
-		s.State = t.TempDir()
-		if _, err := New(Config{Settings: s, Log: slog.New(slog.DiscardHandler), Now: time.Now}); err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", name, err, tc.want)
-		}
 	}
 }
