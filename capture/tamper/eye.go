@@ -47,9 +47,9 @@ func (e *eye) resize(w, h int) bool {
 
 // read measures l, taken at the given time, which has the size of resize.
 func (e *eye) read(l *capture.Luma, at time.Duration) {
-	black, scale, white := float32(0), float32(1), uint8(250)
+	black, scale := float32(0), float32(1)
 	if l.Limited {
-		black, scale, white = 16, 255.0/219, 231
+		black, scale = 16, 255.0/219
 	}
 	var sum float32
 	burnt := 0
@@ -61,19 +61,19 @@ func (e *eye) read(l *capture.Luma, at time.Duration) {
 				row := l.Pix[(y*e.step+j)*e.lw+x*e.step:]
 				for _, p := range row[:e.step] {
 					s += int(p)
-					if p >= white {
-						burnt++
-					}
 				}
 			}
 			v := float32(s)*per - black*scale
+			if v >= white {
+				burnt++
+			}
 			e.pix[y*e.w+x] = v
 			sum += v
 		}
 	}
 	n := float32(e.w * e.h)
 	e.mean = sum / n
-	e.glare = float32(burnt) / (n * float32(e.step*e.step))
+	e.glare = float32(burnt) / n
 	e.measure()
 	if at < e.looked || at-e.looked >= lookEach {
 		e.looked = at
@@ -83,6 +83,9 @@ func (e *eye) read(l *capture.Luma, at time.Duration) {
 
 // lookEach is how often it is seen whether the picture changes.
 const lookEach = 900 * time.Millisecond
+
+// white is a pixel at full scale. JPEG rarely reaches 255 exactly.
+const white = 249
 
 // noiseStep is a difference between neighbours that noise makes too.
 const noiseStep = 2

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/sealcam/sealcam/capture/daynight"
@@ -36,6 +37,9 @@ func runReplay(_ context.Context, env *cli.Env, args []string) error {
 	}
 	if flags.NArg() != 1 {
 		return cli.Usagef("one TRACE was expected, found %d", flags.NArg())
+	}
+	if *plot != "" && filepath.Ext(*plot) != ".svg" {
+		return cli.Usagef("--plot %s: the drawing is an SVG, expected a name that ends in .svg", *plot)
 	}
 	in := env.Stdin
 	if name := flags.Arg(0); name != "-" {

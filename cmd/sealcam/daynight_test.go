@@ -103,6 +103,7 @@ func TestDaynightReplayRefuses(t *testing.T) {
 		{"garbage\n", []string{"replay", "-"}, 1, "line 1: invalid character"},
 		{head, []string{"replay", "-"}, 1, "a trace without steps"},
 		{head + `{"dt":-1}`, []string{"replay", "-"}, 1, "line 2: dt: expected 0 to 86400000 ms"},
+		{head + `{"dt":1000}`, []string{"replay", "--plot", "x.png", "-"}, 2, "a name that ends in .svg"},
 		{head + `{"dt":1000}`, []string{"replay", "--plot", "/no/such/dir/x.svg", "-"}, 1, "no such file"},
 	} {
 		_, errs, code := daynightSays(t, tt.stdin, tt.args...)
