@@ -13,7 +13,7 @@ FUZZSHORT  ?= 3s
 SOURCE     ?=
 export CGO_ENABLED := 0
 
-.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz fuzz-short vm-test vm-light footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz fuzz-short vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -75,11 +75,7 @@ fuzz-short: ## the same for FUZZSHORT each (3s): what fits into make test
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
-	$(GO) test -tags vm -count=1 -timeout 40m -skip '^TestLight$$' -v ./cmd/internal/lab/...
-
-vm-light: ## dusk to dawn on the emulated boards, pins read back from the kernel (not yet part of test)
-	$(GO) run ./cmd/internal/lab/prepare
-	$(GO) test -tags vm -count=1 -timeout 40m -run '^TestLight$$' -v ./cmd/internal/lab/...
+	$(GO) test -tags vm -count=1 -timeout 40m -v ./cmd/internal/lab/...
 
 footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
 	$(GO) run ./cmd/internal/footprint

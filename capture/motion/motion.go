@@ -235,8 +235,11 @@ func (d *Detector) restart(pix []uint8, fresh bool) {
 	}
 	d.raw.reset()
 	d.tracks = [maxTracks]track{}
-	d.switched = false
 	d.quiet = d.now + 400*time.Millisecond
+	if d.switched { // exposure has come to rest: daynight has waited for it
+		d.quiet = d.now + 100*time.Millisecond
+	}
+	d.switched = false
 	if fresh {
 		d.settled = d.now + d.keen.settle
 		d.weather = d.keen.start

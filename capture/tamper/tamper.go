@@ -99,6 +99,8 @@ type Detector struct {
 	now     time.Duration
 	started bool
 
+	switched bool // the light was, since the last look
+
 	suspicions [kinds]suspicion
 	partial    time.Duration // for how long some of the picture was hidden, since all of it was seen
 	well       time.Duration // for how long an open event looks as if it were over
@@ -127,6 +129,7 @@ func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Ligh
 		}
 	}
 	if light == capture.LightSwitching {
+		d.switched = true
 		return d.verdict(false, false) // exposure, lamp and filter are on their way
 	}
 	d.eye.read(l, at)
@@ -144,14 +147,26 @@ func (d *Detector) turn(light capture.Light) {
 		night = 1
 	}
 	if night == d.night {
+		d.relit()
 		return
 	}
+	d.switched = false
 	d.night = night
 	d.eye.still = 0
 	// What was hidden before the switch, and is after it, is the same thing.
 	if d.partial == 0 || d.known[night].learnt > 0 {
 		d.suspicions = [kinds]suspicion{}
 	}
+}
+
+// relit learns anew what the same night shows after its lamp was put off or lit,
+// unless that is nothing, or something had begun to hide it before.
+func (d *Detector) relit() {
+	v := &d.known[d.night]
+	if d.switched && d.night == 1 && d.open == None && v.learnt >= learning && d.partial == 0 && d.eye.edges >= flatShare*v.edges {
+		d.learn(v)
+	}
+	d.switched = false
 }
 
 // begins looks for something wrong, and learns while there is nothing.

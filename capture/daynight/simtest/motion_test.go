@@ -7,6 +7,7 @@ import (
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/capture/tamper"
 )
 
 // canvas draws what the camera sees as a Luma of 240x135, with texture and the
@@ -59,8 +60,9 @@ func (v *canvas) draw(c *camera, x int) *capture.Luma {
 }
 
 // TestSwitchIsNoMotion carries a camera at 10 frames a second from dusk into the
-// night and from night into day, with the real motion detector behind it. Every
-// switch, look and settling must be no event, and somebody who walks all the
+// night and from night into day, with the real detectors of movement and of
+// tampering behind it. Every switch, look and settling must be no event, and
+// somebody who walks all the
 // while must be found within a second after light is given back.
 func TestSwitchIsNoMotion(t *testing.T) {
 	dusk, dawn := 100*day+18*time.Hour+40*time.Minute, 101*day+4*time.Hour+10*time.Minute
@@ -94,6 +96,7 @@ type stage struct {
 	o      *ours
 	v      *canvas
 	d      *motion.Detector
+	sight  tamper.Detector
 	light  capture.Light
 	starts []time.Duration // when light began to be switched, power-on left out
 	back   time.Duration   // when it was last given back
@@ -174,7 +177,11 @@ func (s *stage) walk(on bool) {
 // of seeing: of light that is not being switched.
 func (s *stage) observe(t *testing.T, at, w time.Duration, walks bool, found map[time.Duration]bool) {
 	t.Helper()
-	v := s.d.Observe(s.v.draw(s.c, s.x), at-s.from, s.light)
+	luma := s.v.draw(s.c, s.x)
+	if v := s.sight.Observe(luma, at-s.from, s.light); v.Started {
+		t.Errorf("the lens is taken for %v %v after light %v was given back (%s)", v.Kind, at-s.back, s.light, s.o.act.Reason)
+	}
+	v := s.d.Observe(luma, at-s.from, s.light)
 	switch {
 	case v.Started && !walks:
 		t.Errorf("an event starts %v after light %v was given back, %v after a switch began (%s)", at-s.back, s.light, at-w, s.o.act.Reason)
