@@ -15,11 +15,12 @@ type gate struct {
 	shut   bool
 	inside bool               // frames may be coming, or may still be held
 	stop   context.CancelFunc // ends what goes on inside
+	look   context.CancelFunc // ends a look at a picture
 	news   chan struct{}      // closed at every change
 }
 
 func newGate(private func(bool)) *gate {
-	return &gate{private: private, news: make(chan struct{}), stop: func() {}}
+	return &gate{private: private, news: make(chan struct{}), stop: func() {}, look: func() {}}
 }
 
 // set shuts or opens the gate. When it has shut it, nothing that the camera holds
@@ -34,8 +35,23 @@ func (g *gate) set(shut bool) {
 	if shut {
 		g.private(true)
 		g.stop()
+		g.look()
 	}
 	g.changed()
+}
+
+// whileOpen returns a context that ends when the gate shuts, at once if it is
+// shut: what may take a while must not keep the camera from closing. There is one
+// at a time; call done when it is not needed any more.
+func (g *gate) whileOpen(ctx context.Context) (open context.Context, done context.CancelFunc) {
+	open, done = context.WithCancel(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		done()
+	}
+	g.look = done
+	return open, done
 }
 
 func (g *gate) changed() {

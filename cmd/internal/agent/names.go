@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -52,7 +53,12 @@ func (a *Agent) name(ctx context.Context, p *encode.Picture, at []model.Area) (w
 	if a.namer == nil {
 		return true
 	}
-	answer, err := a.namer.Look(ctx, p.Data, at)
+	open, done := a.gate.whileOpen(ctx)
+	defer done()
+	answer, err := a.namer.Look(open, p.Data, at)
+	if errors.Is(err, context.Canceled) { // the camera closes, or stops
+		return true
+	}
 	if err != nil {
 		if a.unnamed.Add(1) == 1 {
 			a.log.Warn("an event could not be looked at and is sent without names; counted from now on", "event", p.Event, "err", err)

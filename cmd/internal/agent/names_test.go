@@ -15,6 +15,7 @@ import (
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/model/modeltest"
 	"github.com/sealcam/sealcam/capture/scene"
+	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -108,5 +109,41 @@ func TestDeadDetectorLosesNoEvent(t *testing.T) {
 	defer l.Close()
 	if st := oneWalk(t, newHome(t), s, nil); st.Events == 0 || st.Sealed != st.Events || st.Unnamed != st.Events || st.Unwanted != 0 {
 		t.Errorf("of %d events %d pictures are sealed, %d without names", st.Events, st.Sealed, st.Unnamed)
+	}
+}
+
+// A look does not keep the camera from closing for privacy.
+func TestPrivacyEndsALook(t *testing.T) {
+	s := Defaults()
+	s.Model.Socket = filepath.Join(t.TempDir(), "detector")
+	s.Model.Wait = toml.Duration{Duration: 30 * time.Second}
+	l, err := net.Listen("unix", s.Model.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a := newHome(t).agent(t, s, nil, nil, nil)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Read(make([]byte, 1)) // the question comes, no answer goes
+		asked <- struct{}{}
+		<-t.Context().Done()
+	}()
+	began := time.Now()
+	done := make(chan bool)
+	go func() { done <- a.name(t.Context(), &encode.Picture{Data: []byte("picture")}, nil) }()
+	<-asked
+	a.gate.set(true)
+	if wanted := <-done; !wanted || a.unnamed.Load() != 0 {
+		t.Errorf("the event is held back, or counted as not named (%d)", a.unnamed.Load())
+	}
+	if took := time.Since(began); took >= s.Model.Wait.Duration {
+		t.Errorf("the look went on for %v", took)
 	}
 }

@@ -78,6 +78,10 @@ func (o *outside) look(ctx context.Context, jpeg []byte, boxes []model.Area) (An
 		return Answer{}, errResting
 	}
 	a, err := o.ask(ctx, jpeg, boxes)
+	if err != nil && ctx.Err() == context.Canceled {
+		o.hangUp()
+		return Answer{}, ctx.Err()
+	}
 	if err != nil {
 		o.hangUp()
 		o.rest = max(firstRest, min(2*o.rest, lastRest))
@@ -116,6 +120,8 @@ func (o *outside) ask(ctx context.Context, jpeg []byte, boxes []model.Area) (Ans
 			return Answer{}, err
 		}
 	}
+	conn := o.conn
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })() // who is not waited for any more may answer never
 	o.id++
 	q := request{Version: version, ID: o.id, Bytes: len(jpeg)}
 	for _, b := range boxes {
