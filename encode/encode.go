@@ -1,6 +1,16 @@
 // Package encode turns Frames into Pictures: what is worth sending, in a form
 // that a viewer can show.
 //
+// A snapshot is a JPEG. A clip is cut out of the Ring, which holds the last
+// seconds, by the Cutter: each ClipPart is a whole fragmented MP4 of about a second
+// that begins with a key frame and plays alone, with its parameter sets in moov and
+// in the stream. Its decode times count from the clip's first frame, in ticks of
+// 1/90000 s, each rounded by itself from the driver's time so that none drift; a clip
+// is part 0 followed by moof and mdat of the others. A part's Taken and Mono are those of its
+// first frame, and Picture.Clip says the rest: where in the clip its event begins,
+// which others it shows, why it ended early. In a seal that travels as labels, see
+// seal.ClipMarks.
+//
 // What this package does not do: it decides nothing (capture/motion and the
 // agent do), it seals nothing and sends nothing (uplink does).
 package encode

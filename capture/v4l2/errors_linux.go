@@ -48,6 +48,12 @@ func notCamera(path, what string) error {
 func noFormat(path string, want Want, offers []Offer) error {
 	e := &capture.SourceError{Source: path, Err: capture.ErrNoFormat, Offers: summary(offers)}
 	e.Try = "use a camera with MJPEG, NV12, YUYV or grey, or put another program in front: ffmpeg -f v4l2 -i " + path + " -c:v mjpeg -f mjpeg - | sealcam bench --source -"
+	for _, o := range offers {
+		if want.Pixel == 0 && (o.Pixel == capture.H264 || o.Pixel == capture.H265) {
+			e.Try = fmt.Sprintf("set camera.format = %q, which makes clips and no snapshots; for both %s", o.Pixel, strings.TrimPrefix(e.Try, "use a camera with MJPEG, NV12, YUYV or grey, or "))
+			break
+		}
+	}
 	if want.Pixel != 0 {
 		e.Err = fmt.Errorf("%w: %s is not to be had", capture.ErrNoFormat, want.Pixel)
 		e.Try = "leave the choice of the format to sealcam"

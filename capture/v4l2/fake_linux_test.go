@@ -82,6 +82,7 @@ const (
 	codeYUYV = 0x56595559
 	codeNV12 = 0x3231564e
 	codeH264 = 0x34363248
+	codeHEVC = 0x43564548
 )
 
 func webcamNode() *fake {

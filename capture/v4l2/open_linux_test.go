@@ -49,6 +49,23 @@ func TestNextBestFormatWhenTheDriverDisagrees(t *testing.T) {
 	}
 }
 
+// Compressed video comes when it is asked for, as the driver gives it.
+func TestVideoIsPassedThrough(t *testing.T) {
+	for code, pixel := range map[uint32]capture.Pixel{codeH264: capture.H264, codeHEVC: capture.H265} {
+		n := webcamNode()
+		n.Offers = append(n.Offers, offer(fourCC(code), code, one(1920, 1080)))
+		n.Events = []event{frame(1, 7, 60, flagMonotonic, noon())}
+		c := mustBegin(t, n, Want{Pixel: pixel})
+		if got := c.Format(); got != (capture.Format{Pixel: pixel, Width: 1920, Height: 1080, Rate: 29.97}) {
+			t.Errorf("%+v", got)
+		}
+		var f capture.Frame
+		if err := c.Next(t.Context(), &f); err != nil || len(f.Data) != 60 || f.Data[0] != 1 || f.Mono != noon() || f.Format.Pixel != pixel {
+			t.Errorf("%v: %d bytes at %v, %v", pixel, len(f.Data), f.Mono, err)
+		}
+	}
+}
+
 func TestALayoutThatWasAskedForIsNotReplaced(t *testing.T) {
 	n := webcamNode()
 	n.Driver = func(f pixFormat) pixFormat { return codeIf(f, codeYUYV, codeMJPG) }
@@ -103,7 +120,7 @@ func TestOpenErrorsSayWhatToTry(t *testing.T) {
 		{"busy at the start", &fake{Offers: webcamNode().Offers, StartErr: withErrno(errors.New("Failed to start streaming: device or resource busy"))}, Want{}, capture.ErrBusy, "in use", "stop"},
 		{"no bandwidth", &fake{Offers: webcamNode().Offers, StartErr: unix.ENOSPC}, Want{}, nil, "no bandwidth left", "smaller size"},
 		{"unplugged meanwhile", &fake{Offers: webcamNode().Offers, StartErr: unix.ENODEV}, Want{}, capture.ErrNoDevice, "no such camera", "sealcam devices"},
-		{"no usable format", &fake{Offers: h264}, Want{}, capture.ErrNoFormat, "/dev/video0: no usable format; it offers H264 up to 1920x1080", "ffmpeg -f v4l2 -i /dev/video0"},
+		{"no usable format", &fake{Offers: h264}, Want{}, capture.ErrNoFormat, "/dev/video0: no usable format; it offers H264 up to 1920x1080", "set camera.format = \"h264\", which makes clips and no snapshots; for both put another program in front: ffmpeg -f v4l2 -i /dev/video0"},
 		{"no such format", &fake{Offers: h264}, Want{Pixel: capture.Grey}, capture.ErrNoFormat, "grey is not to be had; it offers H264", "leave the choice"},
 		{"no format", &fake{}, Want{}, capture.ErrNoFormat, "no format at all", "use a camera"},
 		{"not allowed", &fake{Offers: webcamNode().Offers, StartErr: unix.EACCES}, Want{}, os.ErrPermission, "/dev/video0: starting: permission denied", "usermod -aG video"},

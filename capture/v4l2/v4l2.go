@@ -27,9 +27,11 @@ import (
 // Want is what is asked of a device. It gives what it can: Camera.Format says
 // what that is.
 type Want struct {
-	Width, Height int           // pixels; 0 is the largest up to 1920x1080
-	Rate          float64       // frames per second; 0 leaves it to the driver
-	Pixel         capture.Pixel // 0 is the best of MJPEG, NV12, YUYV and grey
+	Width, Height int     // pixels; 0 is the largest up to 1920x1080
+	Rate          float64 // frames per second; 0 leaves it to the driver
+	// Pixel 0 is the best of MJPEG, NV12, YUYV and grey. H264 and H265 come only
+	// when asked for, as the driver's encoder made them.
+	Pixel capture.Pixel
 }
 
 // Device is a video device node and what it offers.
