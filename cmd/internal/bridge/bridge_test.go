@@ -89,6 +89,8 @@ func TestNoPictureIsKept(t *testing.T) {
 	late := w.listen()
 	late.state(door.topic("motion"), "ON")
 	late.state(door.topic("verdict"), "verified")
+	late.publish("end-of-what-is-kept", "x")
+	late.state("end-of-what-is-kept", "x")
 	late.mu.Lock()
 	for _, entity := range []string{"picture", "event"} {
 		if m, kept := late.stands[door.topic(entity)]; kept {
@@ -120,6 +122,7 @@ func TestMotionIsNow(t *testing.T) {
 	door := w.camera("Front door")
 	w.bridge(w.fake)
 	a := w.assist
+	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 14 })
 	hour := time.Now().Add(-time.Hour)
 	w.fake.Deliver(
 		door.seal(seal.Meta{Stream: seal.Durable, Cause: "motion", Event: 1, Taken: hour}, painted(t, 1)),
@@ -136,6 +139,25 @@ func TestMotionIsNow(t *testing.T) {
 	a.state(door.topic("motion"), "ON")
 	w.fake.Deliver(part(true))
 	a.state(door.topic("motion"), "OFF")
+}
+
+// What a broker has kept is no sign of life of a camera whose last will it has
+// kept, too.
+func TestKeptIsNoSignOfLife(t *testing.T) {
+	w := newWorld(t)
+	door := w.camera("Front door")
+	w.bridge(w.fake)
+	a := w.assist
+	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 14 })
+	kept := func(it feed.Item) feed.Item { it.Retained = true; return it }
+	w.fake.Deliver(kept(door.status(seal.Will, "offline")), kept(door.live("day", painted(t, 1))))
+	a.state(door.topic("online"), "OFF")
+	a.picture(door.topic("picture"), painted(t, 1))
+	if a.said(door.topic("online"), "ON") != 0 {
+		t.Error("the camera was told to be online")
+	}
+	w.fake.Deliver(door.live("day", painted(t, 2)))
+	a.state(door.topic("online"), "ON")
 }
 
 func TestGapsAreTold(t *testing.T) {
@@ -163,9 +185,13 @@ func TestGapsAreTold(t *testing.T) {
 func TestRemovedCameraIsCleared(t *testing.T) {
 	w := newWorld(t)
 	door, garden := w.camera("Front door"), w.camera("Garden")
-	w.assist.publishKept("homeassistant/camera/sealcam_aaaaaaaaaaaaaaaa_"+string(door.id)+"/picture/config", "{}")
-	stop := w.bridge(w.fake)
+	other := newWorld(t) // neighbours, with the same broker at home
+	other.local = w.local
+	shed := other.camera("Shed")
+	other.bridge(other.fake)
 	a := w.assist
+	a.state(shed.topic("online"), "None")
+	stop := w.bridge(w.fake)
 	w.fake.Deliver(door.live("day", painted(t, 1)), garden.live("day", painted(t, 2)))
 	a.state(garden.topic("verdict"), "verified")
 	a.state(door.topic("verdict"), "verified")
@@ -178,15 +204,15 @@ func TestRemovedCameraIsCleared(t *testing.T) {
 	check(t, w.owner.RemoveCamera(garden.id))
 	w.bridge(w.fake)
 	a.until("the garden is gone", gone(garden))
-	if got := a.about(door); len(got) != 1 {
-		t.Errorf("another household's announcement is gone too: %q", got)
+	if topics := a.about(shed); len(topics) < 14 {
+		t.Errorf("of another household's camera there is only %q", topics)
 	}
 }
 
 func gone(c *camera) func(map[string]mqtt.Message) bool {
 	return func(all map[string]mqtt.Message) bool {
 		for topic := range all {
-			if strings.Contains(topic, string(c.id)) && !strings.Contains(topic, "_aaaaaaaaaaaaaaaa_") {
+			if strings.Contains(topic, string(c.id)) {
 				return false
 			}
 		}
@@ -194,9 +220,16 @@ func gone(c *camera) func(map[string]mqtt.Message) bool {
 	}
 }
 
-func (a *assistant) about(c *camera) (topics []string) {
+func (a *assistant) about(c *camera) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.topics(c)
+}
+
+// count is for until, which holds a.mu.
+func (a *assistant) count(c *camera) int { return len(a.topics(c)) }
+
+func (a *assistant) topics(c *camera) (topics []string) {
 	for topic := range a.stands {
 		if strings.Contains(topic, string(c.id)) {
 			topics = append(topics, topic)
@@ -204,13 +237,6 @@ func (a *assistant) about(c *camera) (topics []string) {
 	}
 	slices.Sort(topics)
 	return topics
-}
-
-func (a *assistant) publishKept(topic, payload string) {
-	a.t.Helper()
-	token := a.conn.Publish(a.t.Context(), mqtt.Message{Topic: topic, Payload: []byte(payload), QoS: 1, Retained: true})
-	<-token.Done()
-	check(a.t, token.Err())
 }
 
 // What Home Assistant wants of each platform by discovery, from its

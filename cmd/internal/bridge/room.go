@@ -181,16 +181,13 @@ func (r *room) hear(o viewer.Outcome, m seal.Meta) {
 		r.say(entOnline, off)
 		return
 	}
-	if o.Retained && r.gone {
-		return
-	}
 	at := o.At
 	if age, known := o.Verified.Age(o.At); known && age > 0 {
 		at = o.At.Add(-age)
 	} else if !known && o.Retained {
 		return
 	}
-	r.gone = r.gone && o.Retained
+	r.gone = r.gone && o.Retained // what was kept may be older than the will
 	if at.After(r.heardAt) {
 		r.heardAt = at
 	}
