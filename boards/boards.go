@@ -96,7 +96,7 @@ type Lamp struct {
 	ActiveLow bool          `toml:"active_low"`
 }
 
-// Status is the light that says that the camera sees.
+// Status is the light that says what the camera does: README.md has its patterns.
 type Status struct {
 	Kind      string `toml:"kind"` // "pin" or "led"
 	Pin       Pin    `toml:"pin"`

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
+	"github.com/sealcam/sealcam/cmd/internal/pins"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -101,9 +102,13 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	if err != nil {
 		log.Error("privacy", "err", err)
 	}
+	var presses <-chan pins.Press
+	if s.Privacy.Button {
+		presses = front.presses
+	}
 	source := s.source().Auto()
 	a, err := New(Config{
-		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: front.presses,
+		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: presses,
 		Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ type Settings struct {
 	Light   lighting.Settings `toml:"light"`
 	Model   naming.Settings   `toml:"model"`
 	Privacy struct {
+		Button   bool            `toml:"button"`
 		Schedule []daynight.Span `toml:"schedule"`
 		Masks    []MaskSettings  `toml:"mask"`
 	} `toml:"privacy"`
@@ -81,7 +82,7 @@ func Defaults() Settings {
 	s.Clips.After.Duration = 5 * time.Second
 	s.Clips.Max.Duration = time.Minute
 	s.Clips.Memory.Bytes = 32 << 20
-	s.Privacy.Schedule = []daynight.Span{}
+	s.Privacy.Button, s.Privacy.Schedule = true, []daynight.Span{}
 	s.Live.Every.Duration = 10 * time.Second
 	s.Pairing.Lens, s.Pairing.WiFi = true, []string{}
 	s.Uplink.Budget.Bytes = 256 << 20

@@ -57,6 +57,7 @@ func TestSettingsRefused(t *testing.T) {
 		"motion mask":         {"[[motion.mask]]\nrect = [0, 0, 5]\n", ":2:1: motion.mask[0].rect: expected"},
 		"syntax":              {"state = \n", ":1:"},
 		"dark lamp":           {"[light]\nlamp_max = 3.0\n", ":1:"},
+		"odd schedule":        {"[privacy]\nschedule = [\"07:00-07:00\"]\n", ":2:1: privacy.schedule: expected spans that end at another time"},
 		"mask outside":        {"[[privacy.mask]]\nrect = [0, 0, 10, 10]\n[[privacy.mask]]\nrect = [0, 0, 2000, 10]\n", ":4:1: privacy.mask[1].rect: corner 2000, 0 lies outside"},
 		"relative command":    {"[pairing]\nwifi = [\"wifi.sh\"]\n", ":2:1: pairing.wifi: expected a command by its absolute path"},
 		"power line":          {"[camera]\npower_line = \"55\"\n", `:2:1: camera.power_line: expected "50", "60", "auto" or "off", found "55"`},
