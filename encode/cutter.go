@@ -24,8 +24,7 @@ type Cutter struct {
 	mu    sync.Mutex
 	plans []*plan       // the first is being cut
 	now   time.Duration // Frame.Mono of the last Look
-	clips uint64        // planned so far
-	over  uint64        // events for which there was no place
+	count CutterStats
 
 	part part // Next's own
 }
@@ -47,13 +46,13 @@ func (c *Cutter) Event(id uint64, start time.Duration, now Moment) {
 		return
 	}
 	if len(c.plans) == maxPlans {
-		c.over++
+		c.count.Crowded++
 		return
 	}
 	p := &plan{event: id, began: now, start: start, end: now.Frame + c.conf.After, longest: c.conf.Longest, going: true, held: true}
 	p.first, p.take = c.ring.start(start - c.conf.Before)
 	c.plans = append(c.plans, p)
-	c.clips++
+	c.count.Clips++
 }
 
 func (c *Cutter) last() *plan {
@@ -125,6 +124,27 @@ func (c *Cutter) Drop() {
 	c.plans = c.plans[:0]
 	c.ring.want(unwanted)
 	c.ring.Clear()
+}
+
+// CutterStats is what a Cutter counted.
+type CutterStats struct {
+	Clips   uint64 // planned
+	Crowded uint64 // events without a clip, because too many clips waited to be stored
+	Bad     uint64 // frames left out of clips: damaged, or the privacy masks could not be applied
+}
+
+// Stats returns what was counted so far.
+func (c *Cutter) Stats() CutterStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.count
+}
+
+// leftOut counts a frame that could not be put into a clip.
+func (c *Cutter) leftOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count.Bad++
 }
 
 // Waiting returns how many clips are planned and not yet cut to their end.

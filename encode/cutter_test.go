@@ -308,3 +308,40 @@ func TestNoDriftOverAnHour(t *testing.T) {
 		t.Errorf("%d samples of %d frames", n, len(taken))
 	}
 }
+
+// Frames that are no JPEG behind their header, or that the masks cannot be applied
+// to, are left out and counted; the clip goes on.
+func TestFramesLeftOut(t *testing.T) {
+	c := ofFive(t)
+	c.c.part.jpeg.Masks = capture.Masks{capture.Rectangle(0, 0, 500, 500)}
+	for i, f := range jpegs(t, 120, 100*time.Millisecond) {
+		if i == 20 {
+			c.event(1, f.Mono)
+		}
+		if i == 30 {
+			f.Data = bytes.Clone(f.Data)
+			f.Data = append(f.Data[:len(f.Data)/2], 0xff, 0xd9)
+		}
+		c.frame(f, i < 40)
+	}
+	samples := 0
+	for _, p := range c.parts {
+		samples += len(times(t, p.Data).at)
+	}
+	if st := c.c.Stats(); samples != 90 || st.Bad != 1 || st.Clips != 1 {
+		t.Errorf("%d samples, want 90 of 91 frames; %+v", samples, st)
+	}
+}
+
+// More clips than may wait are not begun, and counted.
+func TestCrowded(t *testing.T) {
+	c := newCuts(t, CutterConfig{})
+	for i := range 6 {
+		at := time.Duration(i) * time.Second
+		c.c.Event(uint64(i+1), at, c.moment(at))
+		c.c.Look(at, false)
+	}
+	if st := c.c.Stats(); st.Clips != maxPlans || st.Crowded != 2 {
+		t.Errorf("%+v, want %d clips and 2 events too many", st, maxPlans)
+	}
+}

@@ -44,7 +44,6 @@ type part struct {
 	shot    shot   // the frame that was read last
 	frame   []byte // its data
 	pending bool   // it stands in no part yet
-	bad     uint64 // frames that could not be put into a clip
 }
 
 // begin turns to a clip.
@@ -122,8 +121,12 @@ func (c *Cutter) gather(now time.Duration) (step, error) {
 			return s, nil
 		}
 		w.pending = false
-		if err := w.add(); err != nil {
+		good, err := w.add()
+		if err != nil {
 			return stepLast, err
+		}
+		if !good {
+			c.leftOut()
 		}
 	}
 }
@@ -162,16 +165,17 @@ func (w *part) judge() step {
 	return stepWait
 }
 
-// add puts the frame that was read into the part. Frames that cannot be decoded
-// alone are left out in front of a part's first key frame.
-func (w *part) add() (err error) {
+// add puts the frame that was read into the part, and reports false for one that
+// cannot be. Frames that do not decode alone are passed over in front of a part's
+// first key frame.
+func (w *part) add() (good bool, err error) {
 	s := &w.shot
 	if len(w.samples) == 0 && !s.key {
-		return nil
+		return true, nil
 	}
 	if w.head == nil {
 		if w.head, err = movieHead(s.format, s.params); err != nil {
-			return err
+			return false, err
 		}
 		w.zero, w.last, w.format, w.media = s.mono, s.mono, s.format, len(w.head)+fragmentSize(partFrames)
 	}
@@ -180,8 +184,7 @@ func (w *part) add() (err error) {
 	}
 	size := len(w.buf)
 	if !w.append() {
-		w.bad++
-		return nil
+		return false, nil
 	}
 	if len(w.samples) == 0 {
 		w.first = *s
@@ -194,7 +197,7 @@ func (w *part) add() (err error) {
 	}
 	w.tick, w.last = at, s.mono
 	w.samples = append(w.samples, sample{at: at, size: len(w.buf) - size, key: s.key})
-	return nil
+	return true, nil
 }
 
 // append appends the frame that was read to buf, in the form that MP4 wants.

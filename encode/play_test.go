@@ -125,7 +125,7 @@ func plays(t testing.TB, mp4 []byte, codec string, frames int) (shown []string) 
 func (c *cuts) run(film []*capture.Frame) {
 	c.t.Helper()
 	for _, f := range film {
-		if f.Mono >= 6*time.Second && c.c.clips == 0 {
+		if f.Mono >= 6*time.Second && c.c.Stats().Clips == 0 {
 			c.event(1, f.Mono)
 		}
 		c.frame(f, f.Mono < 8*time.Second)

@@ -141,6 +141,41 @@ func play(t *testing.T, f *clip.Film) {
 	}
 }
 
+// The camera is lost in the middle of an event: the clip so far is kept, and says so.
+func TestClipOfALostCamera(t *testing.T) {
+	h, sky := newHome(t), newAir()
+	opener, err := seal.NewOpener(seal.OpenerConfig{
+		Household: h.viewer.Household(), Roster: h.viewer.Roster(), Key: h.viewer.Key(), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	s.Camera.Once = true
+	a := h.agent(t, s, once("walk?size=640x360&rate=10&pixel=mjpeg", 60), nil, sky)
+	if err := a.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	view := &screen{t: t, air: sky, camera: h.camera.ID(), opener: opener}
+	view.look()
+	var film *clip.Film
+	for _, v := range view.shown {
+		if k, ok := clip.KeyOf(v); ok {
+			if film == nil {
+				film = clip.New(k)
+			}
+			if err := film.Add(v); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if film == nil || !film.Whole() || film.Marks().Ended != "camera" {
+		t.Fatalf("the clip of an event that the camera was lost in: %+v", film)
+	}
+	play(t, film)
+}
+
 // Without clips nothing is kept and nothing sealed but snapshots.
 func TestNoClips(t *testing.T) {
 	s := Defaults()

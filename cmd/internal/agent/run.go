@@ -208,9 +208,10 @@ type Stats struct {
 	Clips   uint64           // sealed to their last part
 	Parts   uint64           // of clips, sealed
 	Ring    encode.RingStats // what clips are made of; zero without clips
-	Skipped uint64           // pictures not taken because sealing had fallen behind
-	Bad     uint64           // frames whose content could not be read, beside those that Capture counts
-	Failed  uint64           // pictures that could not be encoded or sealed
+	Cutter  encode.CutterStats
+	Skipped uint64 // pictures not taken because sealing had fallen behind
+	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
+	Failed  uint64 // pictures that could not be encoded or sealed
 	// Unmasked are pictures that were not sent because the privacy masks could not
 	// be applied to them; they count as failed too.
 	Unmasked uint64
@@ -237,6 +238,7 @@ func (a *Agent) Stats() Stats {
 	}
 	if a.clips != nil {
 		s.Clips, s.Parts, s.Ring = a.clipsSealed.Load(), a.partsSealed.Load(), a.clips.ring.Stats()
+		s.Cutter = a.clips.cutter.Stats()
 	}
 	for i := range a.cpu {
 		s.CPU[i] = time.Duration(a.cpu[i].Load())

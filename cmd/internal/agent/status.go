@@ -104,7 +104,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	}
 	if a.clips != nil {
 		s.Capture["clips"] = map[string]any{
-			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped,
+			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped, "left_out": st.Cutter.Bad, "crowded": st.Cutter.Crowded,
 			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),
 		}
 	}
