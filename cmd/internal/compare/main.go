@@ -24,6 +24,7 @@ import (
 type compare struct {
 	dir   string // for files, removed afterwards
 	span  time.Duration
+	parts string   // comma between
 	films []string // of people's own, with labels beside them
 	table *tabwriter.Writer
 }
@@ -31,6 +32,7 @@ type compare struct {
 func main() {
 	c := compare{}
 	flag.DurationVar(&c.span, "for", 20*time.Second, "how long each agent is measured, twice")
+	flag.StringVar(&c.parts, "parts", "work,agents,quality", "which `parts` of the table to make")
 	flag.Parse()
 	c.films = flag.Args()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -53,13 +55,17 @@ func (c *compare) run(ctx context.Context) error {
 	}
 	fmt.Println()
 	for _, part := range []struct {
+		name  string
 		title string
 		run   func(context.Context) error
 	}{
-		{"work\tours\ttheirs\tratio\twanted", c.work},
-		{"agent, 1080p motion JPEG, 10 frames a second\tsealcamd\tmotion\tratio\twanted", c.agents},
-		{"film, visits\tours: F1 of seconds\tevents\tmotion: F1\tevents", c.quality},
+		{"work", "work\tours\ttheirs\tratio\twanted", c.work},
+		{"agents", "agent, 1080p motion JPEG, 10 frames a second\tsealcamd\tmotion\tratio\twanted", c.agents},
+		{"quality", "film, visits\tours: F1 of seconds\tevents\tmotion: F1\tevents", c.quality},
 	} {
+		if !slices.Contains(strings.Split(c.parts, ","), part.name) {
+			continue
+		}
 		c.table = tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 		fmt.Fprintln(c.table, part.title)
 		if err := part.run(ctx); err != nil {
