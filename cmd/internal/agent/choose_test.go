@@ -95,7 +95,7 @@ func TestChooserFlush(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	count := func(rate int, step time.Duration) int {
-		e := &eye{step: step}
+		e := &eye{pace: pace{step: step}}
 		n := 0
 		for i := range 10 * rate {
 			if e.due(time.Duration(i) * time.Second / time.Duration(rate)) {
@@ -109,7 +109,7 @@ func TestDue(t *testing.T) {
 			t.Errorf("%d fps for 10 s, a look each 100 ms: %d looks, want %d", tc.rate, n, tc.want)
 		}
 	}
-	e := &eye{step: 100 * time.Millisecond}
+	e := &eye{pace: pace{step: 100 * time.Millisecond}}
 	e.due(time.Hour)
 	if !e.due(0) {
 		t.Error("a source that starts again from 0 is not looked at")

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ type eye struct {
 	asked   []uplink.Request
 	meter   *meter
 
-	step      time.Duration // between analysed frames
+	pace      pace
 	nextLook  time.Duration
 	lastMono  time.Duration
 	bitrate   *motion.Bitrate // of compressed video; nil as motion is
@@ -74,8 +75,21 @@ func (a *Agent) frames(ctx context.Context) error {
 	return err
 }
 
-// frame looks at one frame. It runs for every frame of the camera's life.
+// frame takes one frame. It runs for every frame of the camera's life, and looks at
+// fewer of them when there is no time for more.
 func (a *Agent) frame(f *capture.Frame) error {
+	began := a.mono()
+	err := a.look(f)
+	now, e := a.mono(), &a.eye
+	if e.pace.add(now, now-began) && e.pace.judge(now, a.loop.Stats().Dropped) {
+		a.rate.Store(math.Float64bits(e.pace.rate()))
+		a.log.Info("the pace of motion follows the load", "part", "motion", "frames a second", math.Round(10*e.pace.rate())/10)
+	}
+	return err
+}
+
+// look looks at one frame.
+func (a *Agent) look(f *capture.Frame) error {
 	e := &a.eye
 	e.meter.mark(StageCapture)
 	f.Light = capture.Light(a.lightNow.Load())
@@ -181,7 +195,7 @@ func (e *eye) due(mono time.Duration) bool {
 	if mono < e.nextLook {
 		return false
 	}
-	e.nextLook = max(e.nextLook+e.step, mono-e.step)
+	e.nextLook = max(e.nextLook+e.pace.step, mono-e.pace.step)
 	return true
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
+	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/capture/tamper"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
@@ -118,7 +120,6 @@ func New(c Config) (*Agent, error) {
 		chooser: chooser{every: c.Settings.Live.Every.Duration},
 		best:    new(held),
 		asked:   make([]uplink.Request, 0, circulating),
-		step:    time.Duration(float64(time.Second) / c.Settings.Motion.Rate),
 	}
 	masks, err := c.Settings.masks()
 	if err != nil {
@@ -126,6 +127,9 @@ func New(c Config) (*Agent, error) {
 	}
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
 	a.clips = newClips(c.Settings, masks)
+	step := time.Duration(float64(time.Second) / c.Settings.Motion.Rate)
+	a.eye.pace = pace{want: step, step: step}
+	a.rate.Store(math.Float64bits(a.eye.pace.rate()))
 	if c.Settings.Motion.Enabled {
 		look, err := c.Settings.Detector()
 		if err != nil {
@@ -153,6 +157,9 @@ func (a *Agent) opened(open func(context.Context) (capture.Camera, error)) func(
 	return func(ctx context.Context) (capture.Camera, error) {
 		c, err := open(ctx)
 		a.alive()
+		if s, ok := c.(*scene.Scene); ok {
+			return drawn{s, a.eye.meter}, err
+		}
 		return c, err
 	}
 }
@@ -194,6 +201,7 @@ type counters struct {
 	unwanted    atomic.Uint64 // events that were looked at and show nothing of model.only
 	unmasked    atomic.Uint64 // pictures not sent because the masks could not be applied
 	lightNow    atomic.Uint32
+	rate        atomic.Uint64            // bits of frames looked at a second
 	sight       atomic.Uint32            // tamper.Kind
 	faults      atomic.Pointer[[]string] // of the lighting, as of the last frame
 	limits      atomic.Pointer[[]string] // what the camera cannot do, the same way
@@ -219,6 +227,7 @@ type Stats struct {
 	Unnamed  uint64 // events whose look failed; they are sent without names
 	Unwanted uint64 // events not sent, because they show nothing of model.only
 	Light    capture.Light
+	Rate     float64               // frames looked at a second, at most; lower than was asked when there is no time
 	Sight    tamper.Kind           // what hinders the camera from seeing
 	Faults   []string              // what does not work, one sentence each
 	CPU      [stages]time.Duration // per stage; 0 where the system does not say
@@ -231,7 +240,7 @@ func (a *Agent) Stats() Stats {
 		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
 		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(),
 		Named: a.named.Load(), Unnamed: a.unnamed.Load(), Unwanted: a.unwanted.Load(), Light: capture.Light(a.lightNow.Load()),
-		Sight: tamper.Kind(a.sight.Load()),
+		Sight: tamper.Kind(a.sight.Load()), Rate: math.Float64frombits(a.rate.Load()),
 	}
 	if f := a.faults.Load(); f != nil {
 		s.Faults = *f

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -99,7 +100,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		s.Model = &uplink.ModelStatus{Source: a.namer.Words(), Named: st.Named, Failed: st.Unnamed, Unwanted: st.Unwanted}
 	}
 	s.Capture = map[string]any{
-		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened,
+		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened, "looks": math.Round(10*st.Rate) / 10,
 		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped, "unmasked": st.Unmasked,
 	}
 	if a.clips != nil {

@@ -26,7 +26,8 @@ type Report struct {
 	Bad     map[string]uint64 `json:"bad,omitempty"`
 
 	CPU    float64            `json:"cpu_ms_per_frame"` // CPU of the agent's own stages, by frame
-	Stages map[string]float64 `json:"stages_ms"`        // the same by stage
+	Stages map[string]float64 `json:"stages_ms"`        // the same by stage; "draw", of a drawn scene, is in no sum
+	Looks  float64            `json:"looks_fps"`        // frames looked at a second at the end, lower than asked under load
 	All    float64            `json:"process_cpu_ms_per_frame"`
 
 	Events   uint64            `json:"events"`
@@ -133,7 +134,7 @@ func (b *bench) report() Report {
 	r := Report{
 		Source: b.source.Name, Format: s.Capture.Format.String(), Seconds: time.Since(b.began).Seconds(),
 		Frames: s.Capture.Frames, Dropped: s.Capture.Dropped, Bad: s.Capture.Bad,
-		Events: s.Events, Sealed: s.Sealed, Skipped: s.Skipped, Clips: s.Clips, PartsSealed: s.Parts,
+		Looks: s.Rate, Events: s.Events, Sealed: s.Sealed, Skipped: s.Skipped, Clips: s.Clips, PartsSealed: s.Parts,
 		RingMB: float64(s.Ring.Bytes) / (1 << 20), Stages: map[string]float64{},
 		Latency: b.verdicts.percentile(0.5), LatencyP95: b.verdicts.percentile(0.95), RSS: residentMB(),
 	}
@@ -141,8 +142,8 @@ func (b *bench) report() Report {
 	for i, spent := range s.CPU {
 		ms := float64(spent.Microseconds()) / 1000 / frames
 		r.Stages[agent.Stage(i).String()] = ms
-		r.CPU += ms
 	}
+	r.CPU = float64(agent.Sum(s.CPU).Microseconds()) / 1000 / frames
 	r.All = float64((agent.ProcessCPU() - b.cpuBefore).Microseconds()) / 1000 / frames
 	if r.Seconds > 0 {
 		r.FPS = float64(s.Capture.Frames) / r.Seconds

@@ -68,10 +68,7 @@ func (s *screen) tick() {
 	now, st := time.Now(), s.b.mine.agent.Stats()
 	frames := st.Capture.Frames - s.last.Capture.Frames
 	fps := float64(frames) / now.Sub(s.lastAt).Seconds()
-	var spent time.Duration
-	for i := range st.CPU {
-		spent += st.CPU[i] - s.last.CPU[i]
-	}
+	spent := agent.Sum(st.CPU) - agent.Sum(s.last.CPU)
 	perFrame := float64(spent.Microseconds()) / 1000 / float64(max(1, frames))
 	s.last, s.lastAt = st, now
 	v := s.b.verdicts
@@ -81,6 +78,9 @@ func (s *screen) tick() {
 	text := fmt.Sprintf("frames %6d  %4.1f fps  %5.2f ms/frame  events %3d  sealed %4d  delivered %4d  verified %s  refused %s",
 		st.Capture.Frames, fps, perFrame, st.Events, st.Sealed, st.Uplink.Delivered,
 		s.env.Paint(cli.Good, fmt.Sprintf("%4d", verified)), s.paintRefused(refused))
+	if st.Rate < 0.99*agent.Defaults().Motion.Rate {
+		text += s.env.Paint(cli.Warn, fmt.Sprintf("  looking at %.1f fps", st.Rate))
+	}
 	if s.env.Live {
 		fmt.Fprintf(s.env.Stdout, "\r\x1b[K%s", text)
 		return
