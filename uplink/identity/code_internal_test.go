@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,5 +109,35 @@ func TestSignatureHasOneForm(t *testing.T) {
 		if verifyRaw(&owner.PublicKey, []byte("x"), sig) {
 			t.Fatal("the other half is believed too")
 		}
+	}
+}
+
+// TestHouseholdIsNamedOnlyIfItMustBe: a second way to write a code would be a
+// second text of it.
+func TestHouseholdIsNamedOnlyIfItMustBe(t *testing.T) {
+	owner, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := someCode(nil)
+	if _, err := c.Sign(owner); err != nil {
+		t.Fatal(err)
+	}
+	body, err := c.body()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := idBytes(c.Household)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := slices.Concat([]byte{body[0] | codeNamesHousehold}, body[1:1+keySize], id, body[1+keySize:])
+	if c, err := parseCodeBody(long); err == nil {
+		t.Errorf("read as %+v", c)
+	}
+	id[0]++
+	copy(long[1+keySize:], id)
+	if c, err := parseCodeBody(long); err != nil {
+		t.Errorf("another household's id: %+v, %v", c, err)
 	}
 }

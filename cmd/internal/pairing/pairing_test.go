@@ -402,7 +402,9 @@ func TestImpostors(t *testing.T) {
 	asCamera.Certificates[0].Certificate = append(asCamera.Certificates[0].Certificate, ca)
 	asBroker.Certificates[0].Certificate = append(asBroker.Certificates[0].Certificate, ca)
 	mixed := theirs.Clone()
-	mixed.Certificates[0].Certificate = [][]byte{theirs.Certificates[0].Certificate[0], ca}
+	mixed.Certificates = []tls.Certificate{{
+		Certificate: [][]byte{theirs.Certificates[0].Certificate[0], ca}, PrivateKey: theirs.Certificates[0].PrivateKey,
+	}}
 	for name, conf := range map[string]*tls.Config{
 		"a camera of the household": asCamera, "the household's broker": asBroker,
 		"another household": theirs, "another household under our authority": mixed,
