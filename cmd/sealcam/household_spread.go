@@ -165,7 +165,17 @@ func wasBefore(r *seal.Roster, signed []byte) bool {
 // the newest roster to every camera.
 func publish(ctx context.Context, out io.Writer, dir string, who *identity.Viewer, v *visit) error {
 	take := who.SetRoster
-	if owner, err := identity.OpenHousehold(dir, time.Now); err == nil {
+	owner, err := identity.OpenHousehold(dir, time.Now)
+	switch {
+	case errors.Is(err, identity.ErrNotOwner):
+		unlock, err := who.Lock() // what is taken is written
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	case err != nil:
+		return err
+	default:
 		take = func(signed []byte) (bool, error) {
 			news, err := owner.TakeRoster(signed)
 			if news {
@@ -173,8 +183,6 @@ func publish(ctx context.Context, out io.Writer, dir string, who *identity.Viewe
 			}
 			return news, err
 		}
-	} else if !errors.Is(err, identity.ErrNotOwner) {
-		return err
 	}
 	h := v.listen(ctx, who.Roster().Cameras)
 	if err := h.compare(out, who.Roster(), take); err != nil {

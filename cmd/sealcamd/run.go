@@ -32,7 +32,7 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   request     print what a household needs to take the camera in (sealcam household add-camera)
   pair FILE   follow the code of sealcam pair in FILE ("-" for standard input), as if it were before the lens
   claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
-  reset -yes  destroy the camera's keys and every picture that waits; afterwards it is a new camera
+  reset -yes  destroy the keys and every picture that waits of a camera that is stopped; afterwards it is a new camera
   park        put the lamp off and take current off the filter, after a crash
   board       show boards, try this one's pins, park them (sealcamd board -h)
   version     print the version
