@@ -23,10 +23,10 @@ var defaultRange = Range{-1, 1}
 // Look shows the model a part of a picture and returns what it finds there with at
 // least the score least, the best first, and at most 32. A classifier finds its
 // classes in the whole part. Range is of no use to models on integers; its zero
-// value is -1 to 1.
+// value is what the model's first QUANTIZE says, else -1 to 1.
 func (m *Model) Look(ctx context.Context, p *Picture, part Area, r Range, least float64) ([]Found, error) {
 	if r == (Range{}) {
-		r = defaultRange
+		r = m.takes
 	}
 	m.show(p, part, r)
 	if err := m.Run(ctx); err != nil {

@@ -191,3 +191,28 @@ func FuzzPicture(f *testing.F) {
 		}
 	})
 }
+
+// A network that takes reals only to make integers of them says by these what
+// reals it wants: 0 to 255 here.
+func TestRangeOfQuantizedInput(t *testing.T) {
+	f := mt.New(1)
+	q := mt.Q(1, -128)
+	x := f.Input(mt.Float32, []int{1, 4, 4, 3}, mt.Quant{})
+	x = f.Op(mt.Quantize, map[int]any{}, mt.Int8, []int{1, 4, 4, 3}, q, x)
+	x = f.Op(mt.Mean, map[int]any{0: false}, mt.Int8, []int{1, 3}, q, x, f.Ints(1, 2))
+	m, err := model.New(f.Bytes(f.Op(mt.Softmax, map[int]any{0: float32(1)}, mt.Int8, []int{1, 3}, mt.Q(1.0/256, -128), x)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pale := color.RGBA{120, 120, 150, 255} // of -1 to 1 nothing would be left of the difference
+	for name, frame := range halves(t, pale, pale) {
+		p, err := model.NewPicture(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := m.Look(t.Context(), p, model.Area{W: 1, H: 1}, model.Range{}, 0.9)
+		if err != nil || len(found) != 1 || found[0].Class != 2 {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
+	}
+}

@@ -14,6 +14,7 @@ type Model struct {
 	in    *tensor
 	out   []*tensor
 	read  reading
+	takes Range // of a float32 input
 	info  Info
 }
 
@@ -111,6 +112,13 @@ func (m *Model) interpret(g *graph) error {
 	}
 	if err := in.numbers(); err != nil {
 		return fmt.Errorf("its input: %w", err)
+	}
+	m.takes = defaultRange
+	for i := range g.nodes {
+		if n := &g.nodes[i]; n.name == "QUANTIZE" && n.in[0] == in && in.kind == Float32 { // its integers say which reals come
+			q := n.out[0]
+			m.takes = Range{q.scale * float32(-128-q.zero), q.scale * float32(127-q.zero)}
+		}
 	}
 	m.info.Height, m.info.Width, m.info.Channels = in.shape[1], in.shape[2], in.shape[3]
 	for i := range g.nodes {

@@ -40,9 +40,21 @@ var operators = map[int]operator{
 	40:  {"MEAN", 27, makeMean},
 	43:  {"SQUEEZE", 0, makeReshape},
 	45:  {"STRIDED_SLICE", 32, makeStridedSlice},
+	77:  {"SHAPE", 0, makeShape},
+	83:  {"PACK", 0, makeShape},
 	97:  {"RESIZE_NEAREST_NEIGHBOR", 74, makeResizeNearest},
 	114: {"QUANTIZE", 0, makeQuantize},
 	117: {"HARD_SWISH", 0, makeHardSwish},
+}
+
+// Operators returns the names of the operators that this package runs, sorted.
+func Operators() []string {
+	names := []string{detector}
+	for _, o := range operators {
+		names = append(names, o.name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // custom is the code of operators that have a name instead.
@@ -54,8 +66,8 @@ var unread = map[int]string{
 	7: "EMBEDDING_LOOKUP", 8: "FLOOR", 11: "L2_NORMALIZATION", 16: "LSTM", 20: "RELU_N1_TO_1", 26: "SPACE_TO_DEPTH", 27: "SVDF",
 	28: "TANH", 36: "GATHER", 37: "BATCH_TO_SPACE_ND", 38: "SPACE_TO_BATCH_ND", 41: "SUB", 42: "DIV", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM",
 	47: "EXP", 48: "TOPK_V2", 49: "SPLIT", 50: "LOG_SOFTMAX", 53: "CAST", 54: "PRELU", 55: "MAXIMUM", 56: "ARG_MAX", 57: "MINIMUM",
-	60: "PADV2", 65: "SLICE", 67: "TRANSPOSE_CONV", 69: "TILE", 70: "EXPAND_DIMS", 74: "SUM", 76: "RSQRT", 77: "SHAPE", 82: "REDUCE_MAX",
-	83: "PACK", 88: "UNPACK", 98: "LEAKY_RELU", 99: "SQUARED_DIFFERENCE", 102: "SPLIT_V", 118: "IF", 119: "WHILE", 126: "BATCH_MATMUL", 150: "GELU",
+	60: "PADV2", 65: "SLICE", 67: "TRANSPOSE_CONV", 69: "TILE", 70: "EXPAND_DIMS", 74: "SUM", 76: "RSQRT", 82: "REDUCE_MAX",
+	88: "UNPACK", 98: "LEAKY_RELU", 99: "SQUARED_DIFFERENCE", 102: "SPLIT_V", 118: "IF", 119: "WHILE", 126: "BATCH_MATMUL", 150: "GELU",
 }
 
 // operatorName returns what an operator is called; called is the name of a

@@ -167,6 +167,7 @@ func (b *builder) arena() error {
 			floats = append(floats, t)
 		case t.kind.quantised():
 			bytes = append(bytes, t)
+		case t.shapes():
 		default:
 			return fmt.Errorf("tensor %q is calculated in %s, which is not supported", t.name, t.kind)
 		}

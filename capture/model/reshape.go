@@ -24,6 +24,22 @@ func makeReshape(b *builder, n *node) (step, error) {
 	return step{work: int64(out.n), run: func() { copy(out.f, in.f); copy(out.q, in.q) }}, nil
 }
 
+// makeShape is SHAPE and PACK, and STRIDED_SLICE of what they give: converters
+// write them in front of RESHAPE for batches of any size. Here all shapes are
+// known before, so nothing is calculated; whoever else asks for such numbers is
+// refused, for they are no constants.
+func makeShape(_ *builder, n *node) (step, error) {
+	if len(n.out) != 1 || !n.out[0].shapes() {
+		return step{}, errors.New("of something else than the shape of a tensor is not supported")
+	}
+	return step{}, nil
+}
+
+// shapes says that t has the form of a shape: a few whole numbers.
+func (t *tensor) shapes() bool {
+	return (t.kind == Int32 || t.kind == Int64) && t.n <= maxDims && len(t.shape) <= 1
+}
+
 // pick copies numbers from places of in that lie at even distances along each
 // dimension of out.
 type pick struct {
@@ -111,6 +127,9 @@ func makeStridedSlice(b *builder, n *node) (step, error) {
 		return step{}, err
 	}
 	in, out := n.in[0], n.out[0]
+	if in.shapes() {
+		return makeShape(b, n)
+	}
 	begin, err1 := ints(n.in[1])
 	end, err2 := ints(n.in[2])
 	by, err3 := ints(n.in[3])

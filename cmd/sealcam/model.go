@@ -22,14 +22,15 @@ const modelText = `
 Says whether a camera can name things by a model FILE (TensorFlow Lite: a
 classifier or an SSD detector), what it takes, and how long a look takes on this
 machine. What cannot be run is refused by name.
-`
+
+These operators are run, in float32 or wholly in int8 or uint8: `
 
 // modelLooks is how many looks are timed.
 const modelLooks = 9
 
 // runModel is "sealcam model".
 func runModel(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("model", "sealcam model [--labels FILE] FILE", modelText)
+	fs := env.Flags("model", "sealcam model [--labels FILE] FILE", modelText+strings.Join(model.Operators(), ", ")+".")
 	labels := fs.String("labels", "", "its labels, one a line, from this `file` instead of from the model's")
 	if err := cli.Parse(fs, args); err != nil {
 		return err

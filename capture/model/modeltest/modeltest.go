@@ -44,6 +44,8 @@ const (
 	Mean           = 40
 	Squeeze        = 43
 	StridedSlice   = 45
+	Shape          = 77
+	Pack           = 83
 	ResizeNearest  = 97
 	Quantize       = 114
 	HardSwish      = 117
@@ -52,7 +54,7 @@ const (
 // options says in which union member an operator has its options.
 var options = map[int]byte{
 	Add: 11, AveragePool: 5, Concatenation: 10, Conv: 1, Depthwise: 2, Dequantize: 38, FullyConnected: 8, MaxPool: 5, Mul: 21,
-	Reshape: 17, ResizeBilinear: 15, Softmax: 9, Pad: 22, Transpose: 26, Mean: 27, Squeeze: 30, StridedSlice: 32, ResizeNearest: 74, Quantize: 89, HardSwish: 91,
+	Reshape: 17, ResizeBilinear: 15, Softmax: 9, Pad: 22, Transpose: 26, Mean: 27, Squeeze: 30, StridedSlice: 32, Shape: 55, Pack: 59, ResizeNearest: 74, Quantize: 89, HardSwish: 91,
 }
 
 // File is a model that is being written. Tensors are known by their numbers.
@@ -134,6 +136,9 @@ func (f *File) Op(code int, opts map[int]any, kind int, shape []int, q Quant, in
 	return out
 }
 
+// Only leaves t alone of what has been calculated as an output of Bytes.
+func (f *File) Only(t int) { f.given = []int{t} }
+
 // OpOut adds an operator without options that gives tensors which are there already.
 func (f *File) OpOut(code int, out []int, in ...int) { f.op(code, "", nil, nil, out, in) }
 
@@ -142,7 +147,7 @@ func version(code int) int {
 	switch code {
 	case Conv, Depthwise:
 		return 3
-	case Reshape, HardSwish, Custom:
+	case Reshape, HardSwish, Custom, Shape:
 		return 1
 	}
 	return 2

@@ -46,6 +46,12 @@ func layers() []layer {
 		{"reshape", picture, func(f *mt.File, s scheme, in int) {
 			f.Op(mt.Reshape, map[int]any{0: []int{1, 11 * 14, 8}}, s.kind, []int{1, 11 * 14, 8}, s.in, in, f.Ints(1, 11*14, 8))
 		}, 0, ""},
+		{"reshape of any batch", picture, func(f *mt.File, s scheme, in int) {
+			shape := f.Op(mt.Shape, map[int]any{0: byte(mt.Int32)}, mt.Int32, []int{4}, mt.Quant{}, in)
+			batch := f.Op(mt.StridedSlice, map[int]any{0: 0, 1: 0, 2: 0, 3: 0, 4: 1}, mt.Int32, []int{}, mt.Quant{}, shape, f.Ints(0), f.Ints(1), f.Ints(1))
+			to := f.Op(mt.Pack, map[int]any{0: 3, 1: 0}, mt.Int32, []int{3}, mt.Quant{}, batch, f.Table([]int{}, []int{14 * 11}), f.Table([]int{}, []int{8}))
+			f.Only(f.Op(mt.Reshape, nil, s.kind, []int{1, 11 * 14, 8}, s.in, in, to))
+		}, 0, ""},
 		{"squeeze", []int{1, 1, 1, 40}, func(f *mt.File, s scheme, in int) {
 			f.Op(mt.Squeeze, map[int]any{0: []int{1, 2}}, s.kind, []int{1, 40}, s.in, in)
 		}, 0, ""},
