@@ -28,7 +28,7 @@ type Config struct {
 	CA    []byte            // PEM: of the clients' certificates; nil for a broker without TLS
 	Cert  []byte            // PEM: the broker's own
 	Key   []byte            // PEM
-	Users map[string]string // passwords of clients that have no certificate
+	Users map[string]string // passwords of clients, in place of certificates
 	Rules string            // the access rules, as an acl_file has them; empty for no rules
 	Limit int               // bytes of the largest message; 0 for Mosquitto's own limit
 	Trial bool              // forgets everything, logs to standard error, runs as whoever starts it
@@ -46,7 +46,10 @@ func (c Config) text(dir string) string {
 	line("%s", strings.TrimSpace(fmt.Sprintf("listener %d %s", c.Port, c.Host)))
 	if c.CA != nil {
 		line("cafile %s\ncertfile %s\nkeyfile %s", in("ca.crt"), in("server.crt"), in("server.key"))
-		line("tls_version tlsv1.3\nrequire_certificate true\nuse_identity_as_username true")
+		line("tls_version tlsv1.3")
+	}
+	if c.CA != nil && c.Users == nil {
+		line("require_certificate true\nuse_identity_as_username true")
 	}
 	line("allow_anonymous %t", c.CA == nil && c.Users == nil)
 	if c.Users != nil {
