@@ -164,6 +164,8 @@ func TestRostersThatAreRefused(t *testing.T) {
 			t.Errorf("roster %d in force", v)
 		}
 		h.arrived()
+		h.do(h.camera.CodeRefused(seal.Stale)) // before its lens, in its life
+		want["code stale"] = 1
 		h.do(h.up.Status(Status{State: "running"}))
 		var s Status
 		if told := h.shown("status"); len(told) != 1 || json.Unmarshal([]byte(told[0]), &s) != nil || !maps.Equal(s.Uplink.Refusals, want) {

@@ -49,13 +49,11 @@ type UplinkStatus struct {
 	Waiting int    `json:"waiting"`
 	Dropped uint64 `json:"dropped"`
 	Refused uint64 `json:"refused"` // commands and rosters that were not obeyed
-	// Refusals is Refused by kind and reason, as in Stats.
-	Refusals map[string]uint64 `json:"refusals,omitempty"`
-	// CodesRefused are pairing codes that the camera did not follow, by reason.
-	CodesRefused map[seal.Reason]uint64 `json:"codes_refused,omitempty"`
-
-	Connects  uint64 `json:"connects"`
-	SpoolUsed int64  `json:"spool_bytes"`
+	// Refusals is Refused by kind and reason, as in Stats, and the pairing codes
+	// that the camera has not followed in its life ("code stale").
+	Refusals  map[string]uint64 `json:"refusals,omitempty"`
+	Connects  uint64            `json:"connects"`
+	SpoolUsed int64             `json:"spool_bytes"`
 }
 
 const statusMedia = "application/json"
@@ -117,9 +115,20 @@ func (u *Uplink) Status(s Status) error {
 	return u.sendStatus(s)
 }
 
+// withCodes returns refusals with those of pairing codes added.
+func (u *Uplink) withCodes(refusals map[string]uint64) map[string]uint64 {
+	for reason, n := range u.config.Camera.CodesRefused() {
+		if refusals == nil {
+			refusals = map[string]uint64{}
+		}
+		refusals["code "+string(reason)] += n
+	}
+	return refusals
+}
+
 func (u *Uplink) sendStatus(s Status) error {
 	st := u.Stats()
-	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: st.Refusals, CodesRefused: u.config.Camera.CodesRefused(), Connects: st.Connects, SpoolUsed: st.Bytes}
+	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: u.withCodes(st.Refusals), Connects: st.Connects, SpoolUsed: st.Bytes}
 	s.Firmware = u.config.Firmware
 	text, err := json.Marshal(s)
 	if err != nil {
