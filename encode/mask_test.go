@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/jpeg"
 	"testing"
+	"time"
 
 	"github.com/sealcam/sealcam/capture"
 )
@@ -100,5 +101,47 @@ func TestUnmaskable(t *testing.T) {
 	var frame *capture.BadFrame
 	if out != nil || !errors.Is(err, ErrUnmasked) || !errors.As(err, &frame) || frame.Reason != "truncated" {
 		t.Errorf("%d bytes, %v", len(out), err)
+	}
+}
+
+// Every frame of a clip is masked, and one that cannot be is left out and counted.
+func TestClipsAreMasked(t *testing.T) {
+	masks := capture.Masks{capture.Rectangle(0, 0, 500, 1000)}
+	c := ofFive(t)
+	c.c.part.jpeg.Masks = masks
+	c.event(1, 0)
+	frames := jpegs(t, 40, 100*time.Millisecond)
+	cut := *frames[20]
+	cut.Data = append(bytes.Clone(cut.Data[:len(cut.Data)-40]), 0xff, 0xd9)
+	frames[20] = &cut
+	for _, f := range frames {
+		c.frame(f, true)
+	}
+	c.c.Close(EndStopped)
+	c.take()
+	pictures := 0
+	for _, p := range c.parts {
+		for data := p.Data; ; {
+			i := bytes.Index(data, []byte{0xff, 0xd8, 0xff})
+			if i < 0 {
+				break
+			}
+			m, err := jpeg.Decode(bytes.NewReader(data[i:]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for y := range m.Bounds().Dy() {
+				for x := range m.Bounds().Dx() / 2 {
+					if got := levels(m, x, y); got != [3]uint8{128, 128, 128} {
+						t.Fatalf("picture %d: at %d,%d within a mask is %v", pictures, x, y, got)
+					}
+				}
+			}
+			pictures++
+			data = data[i+2:]
+		}
+	}
+	if pictures != len(frames)-1 || c.c.Stats().Bad != 1 {
+		t.Errorf("%d pictures in the clip of %d frames, %d left out", pictures, len(frames), c.c.Stats().Bad)
 	}
 }
