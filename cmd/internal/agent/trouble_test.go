@@ -94,3 +94,23 @@ func TestDeadLampAndStuckFilterAreTold(t *testing.T) {
 		t.Errorf("the filter was moved %d times, the lamp was lit %t, and burns at the end %t", wires.moves, wires.shone, wires.lit)
 	}
 }
+
+// restricted is a light of a camera that cannot do something.
+type restricted struct{ night }
+
+func (restricted) Faults() []string { return nil }
+func (restricted) Limits() []string { return []string{"pictures of the night are tinted"} }
+
+// What a camera cannot do is said in status, and is no trouble.
+func TestLimitsAreToldWithoutTrouble(t *testing.T) {
+	a := newAgent(t, Defaults(), nil)
+	a.light = restricted{}
+	a.noteLight(&capture.Frame{Light: capture.LightNight, Mono: faultsEach})
+	said := a.statusNow(a.mono())
+	if limits, _ := said.Capture["limits"].([]string); len(limits) != 1 || limits[0] != "pictures of the night are tinted" {
+		t.Errorf("status says %+v", said.Capture)
+	}
+	if said.State != "running" || len(said.Troubles) > 0 {
+		t.Errorf("state %s, troubles %q", said.State, said.Troubles)
+	}
+}
