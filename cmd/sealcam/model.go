@@ -23,14 +23,15 @@ Says whether a camera can name things by a model FILE (TensorFlow Lite: a
 classifier or an SSD detector), what it takes, and how long a look takes on this
 machine. What cannot be run is refused by name.
 
-These operators are run, in float32 or wholly in int8 or uint8: `
+These operators are run, in float32 or wholly in int8 or uint8:
+`
 
 // modelLooks is how many looks are timed.
 const modelLooks = 9
 
 // runModel is "sealcam model".
 func runModel(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("model", "sealcam model [--labels FILE] FILE", modelText+strings.Join(model.Operators(), ", ")+".")
+	fs := env.Flags("model", "sealcam model [--labels FILE] FILE", modelText+wrapped(model.Operators(), 80))
 	labels := fs.String("labels", "", "its labels, one a line, from this `file` instead of from the model's")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
@@ -67,6 +68,24 @@ func runModel(ctx context.Context, env *cli.Env, args []string) error {
 		return cli.Hint(err, "give a file of them with --labels, and to the camera as model.labels")
 	}
 	return nil
+}
+
+// wrapped returns words in lines of at most width characters.
+func wrapped(words []string, width int) string {
+	var b strings.Builder
+	at := 0
+	for _, w := range words {
+		if at > 0 && at+1+len(w) > width {
+			b.WriteByte('\n')
+			at = 0
+		} else if at > 0 {
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(w)
+		at += len(w)
+	}
+	return b.String()
 }
 
 // timeLooks returns the median time of some looks at a grey picture.
