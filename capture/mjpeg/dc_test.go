@@ -200,6 +200,7 @@ func TestDCRefusesByType(t *testing.T) {
 		{"no coded data", append(bytes.Clone(good[:sof]), 0xff, 0xd9), ErrHeader},
 		{"65535x65535", patch(sof+5, 255, 255, 255, 255), ErrTooLarge},
 		{"no width", patch(sof+7, 0, 0), ErrHeader},
+		{"CMYK", append(append(bytes.Clone(good[:sof]), "\xff\xc0\x00\x14\x08\x00\x40\x00\x40\x04\x01\x11\x00\x02\x11\x00\x03\x11\x00\x04\x11\x00"...), good[sof+19:]...), ErrUnsupported},
 		{"12 bits", patch(sof+4, 12), ErrUnsupported},
 		{"lossless", patch(sof+1, 0xc3), ErrUnsupported},
 		{"progressive", read("progressive.jpg"), ErrUnsupported},

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/motion"
@@ -128,5 +129,48 @@ func TestTable(t *testing.T) {
 	t.Logf(line, "all", all.Hit, all.Miss, all.Wrong, all.F1(), all.Visits, all.Events, all.split)
 	if all.F1() < 0.95 {
 		t.Errorf("F1 of moving seconds over all scenes is %.3f, want 0.95", all.F1())
+	}
+}
+
+// TestFarWalker finds everybody who is 3 % of the picture high within a second, at
+// sensitivity 8 and 1080p.
+func TestFarWalker(t *testing.T) {
+	s, err := scene.New("walk?people=far&size=1920x1080&pixel=grey&rate=10&for=36s&seed=1", scene.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := motion.New(motion.Config{Sensitivity: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reader capture.LumaReader
+	var f capture.Frame
+	came, found := map[int]time.Duration{}, map[int]time.Duration{}
+	for s.Next(t.Context(), &f) == nil {
+		l, err := reader.Read(&f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, truth := d.Observe(l, f.Mono, capture.LightDay), s.Truth(f.Mono)
+		if !truth.Moving {
+			continue
+		}
+		if h := truth.Box.Dy(); h < 25 || h > 37 {
+			t.Fatalf("somebody is %d pixels high", h)
+		}
+		if _, ok := came[truth.Visit]; !ok {
+			came[truth.Visit] = f.Mono
+		}
+		if _, ok := found[truth.Visit]; !ok && v.Moving {
+			found[truth.Visit] = f.Mono
+		}
+	}
+	if len(came) < 2 {
+		t.Fatalf("%d visits", len(came))
+	}
+	for n, at := range came {
+		if late, ok := found[n]; !ok || late-at > time.Second {
+			t.Errorf("visit %d at %v: found %v, at %v", n, at, ok, late)
+		}
 	}
 }

@@ -155,9 +155,11 @@ func New(c Config) (*Agent, error) {
 // opened is open, and work done: a camera that cannot be opened is looked for.
 func (a *Agent) opened(open func(context.Context) (capture.Camera, error)) func(context.Context) (capture.Camera, error) {
 	return func(ctx context.Context) (capture.Camera, error) {
+		a.eye.meter.mark(StageCapture)
 		c, err := open(ctx)
 		a.alive()
 		if s, ok := c.(*scene.Scene); ok {
+			a.eye.meter.mark(StageDraw)
 			return drawn{s, a.eye.meter}, err
 		}
 		return c, err
