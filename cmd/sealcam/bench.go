@@ -15,8 +15,8 @@ by the agent, through a broker with TLS, to a page that shows verified pictures
 or refusals. Beside it runs a neighbour's camera, so that the page's drawer can
 turn the relay hostile and swap their pictures.
 
-Source is a device (/dev/video0), a motion JPEG AVI, a file or FIFO of JPEGs, a
-directory of pictures, "-" for standard input, or scene:walk, scene:dusk,
+Source is a device (/dev/video0), a motion JPEG AVI, a file or FIFO of JPEGs, of
+H.264 or of H.265, a directory of pictures, "-" for standard input, or scene:walk, scene:dusk,
 scene:rain, scene:headlights, scene:lamp; "auto" is the first camera here, and a
 scene where there is none.
 `
@@ -29,7 +29,7 @@ func runBench(ctx context.Context, env *cli.Env, args []string) error {
 	span := fs.Duration("for", 0, "how long to run; until interrupted if 0")
 	listen := fs.String("listen", "127.0.0.1:8480", "`address` of the page, on this machine")
 	report := fs.String("report", "", "`file` to write the measured figures to, as JSON")
-	save := fs.String("save", "", "`directory` to keep verified pictures and their proofs in")
+	save := fs.String("save", "", "`directory` to keep verified pictures, clips and their proofs in")
 	debug := fs.Bool("debug", false, "tell what every part does on standard error")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
