@@ -43,6 +43,7 @@ type unclaimed struct {
 
 	finder lens.Finder
 	first  time.Duration // when the first frame was taken; 0 before
+	looks  int           // since then
 	next   time.Duration // when to look again
 	last   string        // the code that was refused last
 	seen   time.Duration // and when it was seen last
@@ -166,7 +167,7 @@ func (*foundCode) Error() string { return "found a code" }
 func (u *unclaimed) watchLens(ctx context.Context) error {
 	source := u.settings.source().Auto()
 	source.Once = false
-	u.first = 0
+	u.first, u.looks = 0, 0
 	loop := capture.Loop{Open: source.Open, Now: u.now, Log: u.log}
 	err := loop.Run(ctx, u.look)
 	if errors.Is(err, lens.ErrFormat) {
@@ -177,8 +178,9 @@ func (u *unclaimed) watchLens(ctx context.Context) error {
 	return err
 }
 
-// look looks at one frame, if it is time to. It rests for as long as it has
-// worked, so that it never takes more than half a processor.
+// look looks at one frame, if it is time to. It rests after each look, so that it
+// never takes more than four fifths of a processor: an unclaimed camera has
+// little else to do, and somebody is waiting.
 func (u *unclaimed) look(f *capture.Frame) error {
 	if u.first == 0 {
 		u.first = f.Mono
@@ -189,7 +191,8 @@ func (u *unclaimed) look(f *capture.Frame) error {
 	}
 	text, err := u.finder.Find(f)
 	ended := u.mono()
-	u.next = max(began+lensLook, ended+(ended-began))
+	u.next = max(began+lensLook, ended+(ended-began)/4)
+	u.looks++
 	if errors.Is(err, lens.ErrFormat) {
 		return err
 	}
@@ -208,7 +211,7 @@ func (u *unclaimed) look(f *capture.Frame) error {
 		u.refuse(text, err)
 		return nil
 	}
-	u.log.Info("a pairing code is before the lens", "household", code.Household, "video", f.Mono-u.first)
+	u.log.Info("a pairing code is before the lens", "household", code.Household, "video", f.Mono-u.first, "looks", u.looks)
 	return &foundCode{text, code}
 }
 

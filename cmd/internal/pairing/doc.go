@@ -10,7 +10,7 @@
 // A page or a command shows a code like this:
 //
 //	s, err := pairing.Start(pairing.Config{Household: h, Name: "Front door", Now: time.Now, Log: log})
-//	show(s.Text())           // or qr.PNG(s.Text())
+//	code, err := qr.Encode(s.Text()) // draw code.PNG() or code.Terminal(...)
 //	go func() { done <- s.Run(ctx) }()
 //	for e := range s.Progress() {
 //		if e.Kind == pairing.Read { s.Confirm(ask(e.Camera, e.Words)) }
