@@ -32,14 +32,14 @@ func (g *gated) Next(ctx context.Context, f *capture.Frame) error {
 // A lens that is covered becomes an event with a picture and a trouble in status,
 // which ends when the lens is free again.
 func TestCoveredLensIsTold(t *testing.T) {
-	const frames, seen, free = 640, 430, 560 // of the scene: covered from 243 to 502
+	const frames, seen, free = 320, 215, 280 // of the scene: covered from 122 to 251
 	h, sky, covered, end := newHome(t), newAir(), make(chan struct{}), make(chan struct{})
 	s := Defaults()
 	s.Camera.Once = true
 	s.Motion.Enabled = false
 	s.Live.Every.Duration = 0
 	a := h.agent(t, s, func(context.Context) (capture.Camera, error) {
-		cam, err := scene.Open("covered?size=640x360&rate=10&pixel=grey&seed=2", scene.Options{})
+		cam, err := scene.Open("covered?size=320x180&rate=5&pixel=grey&noise=0&seed=2", scene.Options{})
 		return &gated{limited{cam, frames}, map[int]<-chan struct{}{frames - seen: covered, frames - free: end}}, err
 	}, nil, sky)
 	ended := make(chan error, 1)
