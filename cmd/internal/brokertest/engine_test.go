@@ -133,7 +133,7 @@ func mosquittoWithout(t *testing.T, f files, port int, _ []seal.CameraID) func(*
 }
 
 func mosquittoWith(t *testing.T, f files, port int, rules string) func(*testing.T) func() {
-	c := installed.Config{Host: host, Port: port, Rules: rules}
+	c := installed.Config{Host: host, Port: port, Rules: rules, Trial: true}
 	for name, part := range map[string]*[]byte{f.ca: &c.CA, f.cert: &c.Cert, f.key: &c.Key} {
 		var err error
 		*part, err = os.ReadFile(name)
