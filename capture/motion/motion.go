@@ -4,7 +4,8 @@
 // not like rain, a lamp or the sun. What it finds, where the owner wants to know it
 // (zones, lines, hours), it hands out as events; of the rest it says why not.
 //
-// Its thresholds were set by what capture/scene draws, and by nothing else.
+// Its thresholds were set by what capture/scene draws, but for one rule (see
+// cmd/BENCHMARKS.md), so they are only as good as those drawings.
 //
 // It is a pure function of what it was shown: no clock, no randomness, no
 // goroutine. Memory is fixed once the size of the luma is known, and a frame
