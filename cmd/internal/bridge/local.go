@@ -80,18 +80,25 @@ func (l *local) session(ctx context.Context) (connected bool, err error) {
 	if err := conn.Subscribe(ctx, l.names.birth(), l.names.leftovers()); err != nil {
 		return false, err
 	}
+	defer l.farewell(ctx, conn)
 	if err := l.publish(ctx, conn, l.available(online)); err != nil {
 		return false, err
 	}
 	l.log.Info("connected to the local broker", "url", l.config.URL)
 	l.board.anew()
-	err = l.tell(ctx, conn)
-	if ctx.Err() != nil && conn.Err() == nil {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		_ = l.publish(last, conn, l.available(offline)) // else nobody says it: an orderly end has no will
+	return true, l.tell(ctx, conn)
+}
+
+// farewell says that the bridge is gone, if its end is orderly: that has no
+// will, and nobody else would say it. "online" may be on its way already when
+// ctx ends, acknowledged or not.
+func (l *local) farewell(ctx context.Context, conn *mqtt.Conn) {
+	if ctx.Err() == nil || conn.Err() != nil {
+		return
 	}
-	return true, err
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	_ = l.publish(last, conn, l.available(offline))
 }
 
 func (l *local) available(state string) mqtt.Message {
