@@ -34,8 +34,8 @@ test: test-deps lint unit race fuzz-short arm cross footprint vm-test ## everyth
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
-unit: ## all tests that need no guest; of the simulated year of dusks a part (make year runs all)
-	$(GO) test -timeout 30m $$($(GO) list ./... | grep -v /simtest$$)
+unit: ## all tests that need no guest, four packages at a time, for many wait; of the simulated year of dusks a part (make year runs all)
+	$(GO) test -p 4 -timeout 30m $$($(GO) list ./... | grep -v /simtest$$)
 	$(GO) test -timeout 15m -short ./capture/daynight/simtest
 
 year: ## day and night over a simulated year, ours and the others', as a table

@@ -23,7 +23,10 @@ var known = map[string]int{"spider": 6, "insects": 1}
 
 // TestEnemies wants no event at the usual sensitivity from anything but a body.
 func TestEnemies(t *testing.T) {
-	span, rates := 30*time.Second, []string{"10"}
+	span, rates, enemies := 30*time.Second, []string{"10"}, enemies
+	if testing.Short() { // an emulated processor shows that it computes the same, with two of them
+		enemies = []string{"rain", "insects"}
+	}
 	if *long {
 		span, rates = 10*time.Minute, []string{"5", "10", "15", "30"}
 	}

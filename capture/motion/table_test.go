@@ -99,7 +99,7 @@ func TestTable(t *testing.T) {
 	const line = "%-38s %6v %6v %6v %7.3f %7v %6v %6v"
 	t.Logf("%-38s %6s %6s %6s %7s %7s %6s %6s", "scene", "hit s", "miss s", "wrong s", "F1", "visits", "events", "split")
 	var all result
-	for _, spec := range []string{ // 640x360 if it does not say
+	specs := []string{ // 640x360 if it does not say
 		"walk?for=110s&seed=1",
 		"walk?for=110s&seed=2&rate=5",
 		"walk?for=60s&seed=3&rate=30",
@@ -117,7 +117,11 @@ func TestTable(t *testing.T) {
 		"frozen?for=20s",
 		"empty?for=60s",
 		"empty?for=60s&noise=8",
-	} {
+	}
+	if testing.Short() { // as for TestEnemies
+		specs = []string{"walk?for=40s&seed=9&pixel=mjpeg", "stand?for=76s&seed=7"}
+	}
+	for _, spec := range specs {
 		r := play(t, with(spec), motion.Config{})
 		t.Logf(line, spec, r.Hit, r.Miss, r.Wrong, r.F1(), r.Visits, r.Events, r.split)
 		if r.F1() < 0.9 || r.Events != r.Visits || r.split > 0 {
