@@ -95,19 +95,45 @@ func (s *screen) wait(t *testing.T, what string, skip int, ok func(told) bool) (
 	return found
 }
 
-// picture waits for a verified picture of that width and looks at it.
+// torn is how many of a device's first pictures may be undecodable: the buffers
+// that v4l2loopback hands out first are still being written. Such a frame has the
+// form of a JPEG, and only decoding it in full tells.
+const torn = 2
+
+// picture waits for a verified picture of that width that decodes.
 func (s *screen) picture(t *testing.T, what string, skip, width int) told {
 	t.Helper()
-	p := s.wait(t, what, skip, func(x told) bool { return x.What == "verified" && x.Kind == "snapshot" && x.Width == width })
-	f, err := os.Open(p.Saved)
+	seen := map[string]error{}
+	for {
+		p := s.wait(t, what, skip, func(x told) bool {
+			return x.What == "verified" && x.Kind == "snapshot" && x.Width == width && seen[x.Saved] == nil
+		})
+		err := decodes(p.Saved, width)
+		if err == nil {
+			return p
+		}
+		if seen[p.Saved] = err; len(seen) > torn {
+			t.Fatalf("%s: %v", what, seen)
+		}
+		t.Logf("not yet %s: %v", what, err)
+	}
+}
+
+// decodes returns an error unless a file is a JPEG of that width and 16:9.
+func decodes(file string, width int) error {
+	f, err := os.Open(file)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer f.Close()
-	if img, err := jpeg.Decode(f); err != nil || img.Bounds().Dx() != width || img.Bounds().Dy() != width*9/16 {
-		t.Errorf("%s: %v, %+v", p.Saved, err, p)
+	img, err := jpeg.Decode(f)
+	if err == nil && (img.Bounds().Dx() != width || img.Bounds().Dy() != width*9/16) {
+		err = fmt.Errorf("%v instead of %d pixels wide", img.Bounds(), width)
 	}
-	return p
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }
 
 // rig is a guest whose sealcamd belongs to a home, and a viewer.
