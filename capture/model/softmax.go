@@ -7,13 +7,7 @@ import (
 
 // makeSoftmax makes probabilities of the numbers along the last dimension.
 func makeSoftmax(b *builder, n *node) (step, error) {
-	in, out, err := unary(n)
-	if err == nil {
-		err = sameKind(in, out)
-	}
-	if err == nil {
-		err = b.load(in)
-	}
+	in, out, err := b.mapped(n)
 	if err != nil {
 		return step{}, err
 	}

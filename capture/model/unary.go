@@ -18,17 +18,23 @@ func unary(n *node) (in, out *tensor, err error) {
 	return in, out, nil
 }
 
-func makeRelu(b *builder, n *node) (step, error)  { return makeActivation(b, n, relu) }
-func makeRelu6(b *builder, n *node) (step, error) { return makeActivation(b, n, relu6) }
-
-func makeActivation(b *builder, n *node, a activation) (step, error) {
-	in, out, err := unary(n)
-	if err == nil {
+// mapped is unary for an operator whose input and output are of one kind, and
+// readies the input.
+func (b *builder) mapped(n *node) (in, out *tensor, err error) {
+	if in, out, err = unary(n); err == nil {
 		err = sameKind(in, out)
 	}
 	if err == nil {
 		err = b.load(in)
 	}
+	return in, out, err
+}
+
+func makeRelu(b *builder, n *node) (step, error)  { return makeActivation(b, n, relu) }
+func makeRelu6(b *builder, n *node) (step, error) { return makeActivation(b, n, relu6) }
+
+func makeActivation(b *builder, n *node, a activation) (step, error) {
+	in, out, err := b.mapped(n)
 	if err != nil {
 		return step{}, err
 	}
@@ -49,13 +55,7 @@ func makeActivation(b *builder, n *node, a activation) (step, error) {
 
 // makeLogistic makes 1/(1+e^-x), of integers by a table.
 func makeLogistic(b *builder, n *node) (step, error) {
-	in, out, err := unary(n)
-	if err == nil {
-		err = sameKind(in, out)
-	}
-	if err == nil {
-		err = b.load(in)
-	}
+	in, out, err := b.mapped(n)
 	if err != nil {
 		return step{}, err
 	}
@@ -73,13 +73,7 @@ func makeLogistic(b *builder, n *node) (step, error) {
 
 // makeHardSwish makes x * relu6(x+3) / 6.
 func makeHardSwish(b *builder, n *node) (step, error) {
-	in, out, err := unary(n)
-	if err == nil {
-		err = sameKind(in, out)
-	}
-	if err == nil {
-		err = b.load(in)
-	}
+	in, out, err := b.mapped(n)
 	if err != nil {
 		return step{}, err
 	}
