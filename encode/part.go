@@ -203,7 +203,7 @@ func (w *part) add() (good bool, err error) {
 // append appends the frame that was read to buf, in the form that MP4 wants.
 func (w *part) append() bool {
 	f := capture.Frame{Format: w.shot.format, Data: w.frame}
-	codec := codecOf(f.Format.Pixel)
+	codec := CodecOf(f.Format.Pixel)
 	if codec == 0 {
 		var err error
 		w.buf, _, _, err = w.jpeg.Append(w.buf, &f)

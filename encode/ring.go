@@ -111,7 +111,7 @@ func (r *Ring) Push(f *capture.Frame) error {
 
 // inspect tells whether decoding can begin with f. The codec is 0 for JPEG.
 func inspect(f *capture.Frame) (info annexb.Info, codec annexb.Codec, err error) {
-	if codec = codecOf(f.Format.Pixel); codec == 0 {
+	if codec = CodecOf(f.Format.Pixel); codec == 0 {
 		if f.Format.Pixel == capture.MJPEG {
 			return annexb.Info{Key: true}, 0, nil
 		}
@@ -126,8 +126,8 @@ func inspect(f *capture.Frame) (info annexb.Info, codec annexb.Codec, err error)
 	return info, codec, nil
 }
 
-// codecOf returns the codec of compressed video, 0 for other frames.
-func codecOf(p capture.Pixel) annexb.Codec {
+// CodecOf returns the codec of compressed video, 0 for other frames.
+func CodecOf(p capture.Pixel) annexb.Codec {
 	switch p {
 	case capture.H264:
 		return annexb.H264

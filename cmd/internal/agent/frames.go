@@ -93,7 +93,7 @@ func (a *Agent) look(f *capture.Frame) error {
 	e := &a.eye
 	e.meter.mark(StageCapture)
 	f.Light = capture.Light(a.lightNow.Load())
-	if c := codecOf(f.Format.Pixel); c != 0 {
+	if c := encode.CodecOf(f.Format.Pixel); c != 0 {
 		a.video(f, c)
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
+	"github.com/sealcam/sealcam/encode"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -126,7 +127,7 @@ func (s Settings) Validate() error {
 		{within(float64(s.Camera.Width), 0, 7680), "camera.width", fmt.Sprintf("expected 0 (the camera's best) to 7680 pixels, found %d", s.Camera.Width)},
 		{within(float64(s.Camera.Height), 0, 4320), "camera.height", fmt.Sprintf("expected 0 (the camera's best) to 4320 pixels, found %d", s.Camera.Height)},
 		{pixels[s.Camera.Format] != 0 || s.Camera.Format == "auto", "camera.format", fmt.Sprintf("expected auto, mjpeg, h264, h265, nv12, yuyv or grey, found %q", s.Camera.Format)},
-		{len(s.Privacy.Masks) == 0 || codecOf(pixels[s.Camera.Format]) == 0, "camera.format", fmt.Sprintf("expected another than %s, which privacy masks cannot be applied to", s.Camera.Format)},
+		{len(s.Privacy.Masks) == 0 || encode.CodecOf(pixels[s.Camera.Format]) == 0, "camera.format", fmt.Sprintf("expected another than %s, which privacy masks cannot be applied to", s.Camera.Format)},
 		{within(s.Camera.Rate, 0, 240), "camera.rate", fmt.Sprintf("expected 0 (the camera's own) to 240 frames a second, found %g", s.Camera.Rate)},
 		{within(float64(s.Motion.Sensitivity), 1, 10), "motion.sensitivity", fmt.Sprintf("expected 1 (only the obvious) to 10 (everything), found %d", s.Motion.Sensitivity)},
 		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},

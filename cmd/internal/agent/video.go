@@ -7,17 +7,6 @@ import (
 	"github.com/sealcam/sealcam/encode"
 )
 
-// codecOf returns the codec of compressed video, 0 for frames that have a Luma.
-func codecOf(p capture.Pixel) annexb.Codec {
-	switch p {
-	case capture.H264:
-		return annexb.H264
-	case capture.H265:
-		return annexb.H265
-	}
-	return 0
-}
-
 // video looks at a frame that only a decoder could see into: events are told by
 // the encoder's bit rate, and become clips without a snapshot. Light, tampering
 // and what viewers ask for need a picture, which such a camera does not give.
