@@ -119,14 +119,10 @@ func pairingFor(t *testing.T, h *identity.Household, config string) string {
 	return path
 }
 
-// An unclaimed camera waits; claimed from another process, it connects; it
-// refuses bad settings at SIGHUP and goes on; SIGTERM ends it cleanly.
-func TestLife(t *testing.T) {
-	dir := t.TempDir()
-	config := writeSettings(t, dir, garden)
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer stop()
-	cmd := sealcamd(ctx, "-config", config)
+// start runs sealcamd. expect reads its log until a line has text in it.
+func start(t *testing.T, ctx context.Context, config string) (cmd *exec.Cmd, lines *bufio.Scanner, expect func(text string)) {
+	t.Helper()
+	cmd = sealcamd(ctx, "-config", config)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -134,8 +130,8 @@ func TestLife(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stderr)
-	expect := func(text string) {
+	lines = bufio.NewScanner(stderr)
+	return cmd, lines, func(text string) {
 		t.Helper()
 		for lines.Scan() {
 			t.Log(lines.Text())
@@ -145,6 +141,16 @@ func TestLife(t *testing.T) {
 		}
 		t.Fatalf("sealcamd ended before it said %q", text)
 	}
+}
+
+// An unclaimed camera waits; claimed from another process, it connects; it
+// refuses bad settings at SIGHUP and goes on; SIGTERM ends it cleanly.
+func TestLife(t *testing.T) {
+	dir := t.TempDir()
+	config := writeSettings(t, dir, garden)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	cmd, lines, expect := start(t, ctx, config)
 	expect("belongs to no household yet")
 	if out, errText, code := output(t, "-config", config, "claim", pairingFor(t, home(t), config)); code != 0 {
 		t.Fatalf("claim: exit %d: %s%s", code, out, errText)
@@ -261,25 +267,7 @@ func TestResetWhileRunning(t *testing.T) {
 	old, _, _ := output(t, "-config", config, "id")
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
-	cmd := sealcamd(ctx, "-config", config)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	expect := func(text string) {
-		t.Helper()
-		for lines.Scan() {
-			t.Log(lines.Text())
-			if strings.Contains(lines.Text(), text) {
-				return
-			}
-		}
-		t.Fatalf("sealcamd ended before it said %q", text)
-	}
+	cmd, lines, expect := start(t, ctx, config)
 	expect("msg=connected")
 	if _, errText, code := output(t, "-config", config, "reset", "-yes"); code != 1 || !strings.Contains(errText, "hint: stop it first") {
 		t.Errorf("reset under a running camera: exit %d: %s", code, errText)
