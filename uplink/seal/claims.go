@@ -19,7 +19,7 @@ type visibleClaims struct {
 	Roster    uint64       `cbor:"-65538,keyasint"`
 	Stream    uint8        `cbor:"-65539,keyasint"`
 	Seq       uint64       `cbor:"-65540,keyasint"`
-	Prev      []byte       `cbor:"-65541,keyasint,omitempty"` // Durable only
+	Prev      []byte       `cbor:"-65541,keyasint,omitempty"` // Durable and Recording only
 	Boot      []byte       `cbor:"-65542,keyasint"`
 	BodyHash  []byte       `cbor:"-65543,keyasint"` // SHA-256 of the body
 	PlainHash []byte       `cbor:"-65544,keyasint"` // SHA-256 of the plaintext, which holds the salt
@@ -64,7 +64,7 @@ func newVisible(m *Meta) visibleClaims {
 		Seq:     m.Seq,
 		Boot:    m.Boot[:],
 	}
-	if m.Stream == Durable {
+	if m.Stream.chained() {
 		v.Prev = m.Prev[:]
 	}
 	if !m.Expires.IsZero() {
@@ -75,7 +75,7 @@ func newVisible(m *Meta) visibleClaims {
 
 // check looks at everything that can be said of visible claims alone.
 func (v *visibleClaims) check() error {
-	if s := Stream(v.Stream); s < Durable || s > Will {
+	if s := Stream(v.Stream); s < Durable || s > Recording {
 		return fmt.Errorf("unknown %v", s)
 	}
 	if _, err := parseID(v.Issuer); err != nil {
@@ -87,7 +87,7 @@ func (v *visibleClaims) check() error {
 	if len(v.Boot) != 16 || len(v.BodyHash) != 32 || len(v.PlainHash) != 32 {
 		return errors.New("boot id or a hash of the wrong length")
 	}
-	if n := len(v.Prev); n != 0 && n != 32 || (n == 32) != (Stream(v.Stream) == Durable) {
+	if n := len(v.Prev); n != 0 && n != 32 || (n == 32) != Stream(v.Stream).chained() {
 		return errors.New("hash of the previous message missing, or where none belongs")
 	}
 	if v.Roster == 0 || v.Roster > MaxSeq {

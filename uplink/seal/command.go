@@ -17,6 +17,9 @@ const (
 	VerbReceipt  = "receipt"  // From..To without Gaps has arrived
 	VerbResend   = "resend"   // send From..To again as far as it is still there
 	VerbReset    = "reset"    // destroy the key and all that is stored; of an owner only
+	// VerbFetch sends what was recorded between the seconds From and To since 1970,
+	// and answers with Nonce.
+	VerbFetch = "fetch"
 	// VerbPrivacyOn, by an owner, closes the camera: until the second To since
 	// 1970, or until it is opened if that is 0.
 	VerbPrivacyOn  = "privacy-on"
@@ -196,6 +199,25 @@ func (o *Opener) Ask(camera CameraID) (cmd, nonce []byte, err error) {
 // Resend makes the command to send what lies between first and last again.
 func (o *Opener) Resend(camera CameraID, first, last uint64) ([]byte, error) {
 	return o.command(Command{Camera: camera, Verb: VerbResend, From: first, To: last})
+}
+
+// Fetch makes the command to send what was recorded between two moments, in whole
+// seconds, both included. The messages of kind KindAnswer that echo nonce say what
+// comes of it.
+func (o *Opener) Fetch(camera CameraID, from, to time.Time) (cmd, nonce []byte, err error) {
+	nonce = make([]byte, MinNonce)
+	if _, err := io.ReadFull(o.config.Rand, nonce); err != nil {
+		return nil, nil, fmt.Errorf("seal: no randomness for a nonce: %w", err)
+	}
+	c := Command{Camera: camera, Verb: VerbFetch, Nonce: nonce}
+	if c.From, err = seconds(from); err != nil {
+		return nil, nil, fmt.Errorf("seal: fetch: %w", err)
+	}
+	if c.To, err = seconds(to); err != nil {
+		return nil, nil, fmt.Errorf("seal: fetch: %w", err)
+	}
+	cmd, err = o.command(c)
+	return cmd, nonce, err
 }
 
 // ErrNothing says that nothing was opened yet that a receipt could speak of.

@@ -168,6 +168,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add(uint8(1), uint64(1), "snapshot", "image/jpeg", int64(1763000000000000), int64(5e9), "ntp", "motion", uint64(3), uint32(0), true, "cat", []byte("media"), int64(30))
 	f.Add(uint8(2), uint64(1<<40), "answer", "image/jpeg", int64(0), int64(0), "none", "", uint64(0), uint32(9), false, "", []byte("x"), int64(0))
 	f.Add(uint8(3), uint64(0), "status", "", int64(1), int64(1), "rtc", "period", uint64(1<<52), uint32(1<<31), false, "\u202e", []byte{}, int64(-1))
+	f.Add(uint8(4), uint64(7), "recording", "video/mp4", int64(1763000000000000), int64(5e9), "rtc", "", uint64(0), uint32(6), true, "", []byte("media"), int64(0))
 	h := newHome(f)
 	s := h.sealer(f)
 	f.Fuzz(func(t *testing.T, stream uint8, seq uint64, kind, media string, taken, mono int64, clock, cause string, event uint64, part uint32, last bool, label string, data []byte, life int64) {
@@ -184,7 +185,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if label != "" {
 			m.Labels = []Label{{Name: label, Score: uint16(part), Box: Box{X: uint16(event)}}}
 		}
-		if m.Stream == Durable && seq > 1 {
+		if m.Stream.chained() && seq > 1 {
 			m.Prev = [32]byte{1}
 		}
 		sealed, err := s.Seal(m, data)
@@ -194,7 +195,11 @@ func FuzzRoundTrip(f *testing.F) {
 		h.now = m.Taken
 		o := h.opener(t)
 		o.asked = []ask{{h.cameraID, nil, h.now}} // an answer without a nonce would be fresh: lets the clockless pass
-		v, err := o.Open(h.cameraID, sealed.Bytes)
+		open := o.Open
+		if m.Stream == Recording {
+			open = o.Recall
+		}
+		v, err := open(h.cameraID, sealed.Bytes)
 		if reason := ReasonOf(err); reason == Stale && m.Expires.Sub(m.Taken) > MaxLive {
 			return
 		} else if err != nil {

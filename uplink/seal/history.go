@@ -9,6 +9,9 @@ import (
 // check decides whether a message may stand where it says. h may be nil, for a
 // camera that nothing was seen of.
 func (h *history) check(s Stream, p position) error {
+	if s == Recording {
+		return refuse(Replayed, "part %d of a recording, which is no news", p.seq)
+	}
 	if h == nil {
 		return nil
 	}

@@ -13,9 +13,10 @@ type Stream uint8
 
 // The streams. Each camera has one of each.
 const (
-	Durable Stream = iota + 1 // what must not be lost: gapless sequence and chain of hashes; never expires
-	Live                      // only the newest counts: own counter, expires, loss is no gap
-	Will                      // sealed ahead of time for the broker to publish: outside both
+	Durable   Stream = iota + 1 // what must not be lost: gapless sequence and chain of hashes; never expires
+	Live                        // only the newest counts: own counter, expires, loss is no gap
+	Will                        // sealed ahead of time for the broker to publish: outside both
+	Recording                   // what the camera keeps and gives out when it is asked: counted and chained per boot, never news
 )
 
 // String returns the stream's name.
@@ -27,9 +28,14 @@ func (s Stream) String() string {
 		return "live"
 	case Will:
 		return "will"
+	case Recording:
+		return "recording"
 	}
 	return fmt.Sprintf("stream(%d)", uint8(s))
 }
+
+// chained says whether messages of the stream name the one before.
+func (s Stream) chained() bool { return s == Durable || s == Recording }
 
 // Kinds of message that this version of sealcam knows. The format allows any
 // token: a viewer that does not know a kind verifies it and does not show it.
@@ -39,6 +45,9 @@ const (
 	KindStatus   = "status"
 	KindGap      = "gap"    // confesses in Meta.Lost what will never come
 	KindAnswer   = "answer" // answers a request, Meta.Nonce says which
+	// KindRecording is a part of the recording: exactly what travels in stream
+	// Recording. It is of no event and answers nobody.
+	KindRecording = "recording"
 )
 
 // Clock qualities.
@@ -56,11 +65,13 @@ type Meta struct {
 	// Seq counts Durable messages from 1 without a hole, over reboots and
 	// power cuts. For Live it must only rise, over reboots too (boot count << 32
 	// plus a counter does). For Will it may be anything, also 0, but may not fall
-	// within one boot.
+	// within one boot. For Recording it counts the parts of one boot from 1.
 	Seq uint64
 	// Prev is the Sealed.Hash of the Durable message before; zero when Seq is 1,
 	// or when the camera has lost its memory of it. In that case Seq must leave
 	// out at least one number, lest it seem to contradict the message before.
+	// Of Recording the same within one boot; a number that is left out is a part
+	// that the camera could not keep.
 	Prev [32]byte
 	// Expires is when a Live message stops being shown, whole seconds. Seal wants
 	// it for Live with a clock, and refuses it for everything else.
@@ -156,6 +167,10 @@ func (m *Meta) checkVisible() error {
 		if m.Seq == 1 && m.Prev != ([32]byte{}) {
 			return errors.New("the first durable message has no previous one")
 		}
+	case Recording:
+		if m.Seq == 1 && m.Prev != ([32]byte{}) {
+			return errors.New("the first part of a recording has no previous one")
+		}
 	case Live, Will:
 		if m.Prev != ([32]byte{}) {
 			return fmt.Errorf("a %v message has no previous one", m.Stream)
@@ -217,6 +232,9 @@ func (m *Meta) checkRest() error {
 		if err := l.check(); err != nil {
 			return err
 		}
+	}
+	if (m.Kind == KindRecording) != (m.Stream == Recording) || m.Stream == Recording && (m.Event != 0 || len(m.Nonce) != 0) {
+		return errors.New("kind recording belongs to the stream of that name, of no event and answering nobody, and to no other")
 	}
 	if (len(m.Lost) != 0) != (m.Kind == KindGap) || len(m.Lost) != 0 && m.Stream != Durable {
 		return errors.New("ranges lost are told in a durable message of kind gap, and in no other")

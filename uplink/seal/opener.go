@@ -112,7 +112,18 @@ func (o *Opener) Roster() *Roster { return o.config.Roster }
 // topic, a file name or a cache. On success the message is recorded and will not
 // open again. The error is always a *Refusal, and nothing is recorded then.
 func (o *Opener) Open(camera CameraID, b []byte) (*Verified, error) {
-	v, err := o.open(camera, b, true)
+	v, err := o.open(camera, b, opening)
+	return v, about(camera, err)
+}
+
+// Recall opens a part of a camera's recording, for a screen that asks for what
+// was: the same as often as it comes, and never Fresh. Open refuses what Recall
+// takes, and the other way round, so that no recording is ever taken for news.
+// Nothing is remembered of it: whether parts follow each other, and are of the
+// time that was asked for, is to be seen from Meta's Boot, Seq, Prev and Taken.
+// The error is always a *Refusal.
+func (o *Opener) Recall(camera CameraID, b []byte) (*Verified, error) {
+	v, err := o.open(camera, b, recalling)
 	return v, about(camera, err)
 }
 
@@ -120,12 +131,22 @@ func (o *Opener) Open(camera CameraID, b []byte) (*Verified, error) {
 // records anything, and nothing is Fresh. It is for files, and for drawing again
 // what Open has refused as a Duplicate.
 func (o *Opener) Check(camera CameraID, b []byte) (*Verified, error) {
-	v, err := o.open(camera, b, false)
+	v, err := o.open(camera, b, checking)
 	return v, about(camera, err)
 }
 
+// purpose is what a message is opened for.
+type purpose uint8
+
+const (
+	checking  purpose = iota // to look at it alone
+	opening                  // as the news that it is
+	recalling                // as what was
+)
+
 // open makes the checks in the order of SPEC.md.
-func (o *Opener) open(camera CameraID, b []byte, moves bool) (*Verified, error) {
+func (o *Opener) open(camera CameraID, b []byte, why purpose) (*Verified, error) {
+	moves := why == opening
 	m, err := parseMessage(b)
 	if err != nil {
 		return nil, err
@@ -144,6 +165,9 @@ func (o *Opener) open(camera CameraID, b []byte, moves bool) (*Verified, error) 
 		if err := o.cameras[CameraID(m.claims.Issuer)].check(Stream(m.claims.Stream), p); err != nil {
 			return nil, err
 		}
+	}
+	if s := Stream(m.claims.Stream); why == recalling && s != Recording {
+		return nil, refuse(Replayed, "%v message %d is no part of a recording", s, p.seq)
 	}
 	v, err := o.decrypt(m)
 	if err != nil {

@@ -148,7 +148,7 @@ func (v *Vector) Run() error {
 
 func (v *Vector) run() (result, error) {
 	switch v.Op {
-	case "open", "check":
+	case "open", "check", "recall":
 		return v.open()
 	case "peek":
 		_, err := seal.Peek(v.Body)
@@ -197,8 +197,11 @@ func (v *Vector) open() (result, error) {
 		return judged(err)
 	}
 	open := o.Open
-	if v.Op == "check" {
+	switch v.Op {
+	case "check":
 		open = o.Check
+	case "recall":
+		open = o.Recall
 	}
 	for i, b := range v.Before {
 		if _, err := o.Open(v.Camera, b); err != nil {

@@ -3,7 +3,7 @@
 // remembered.
 
 import { same } from './cbor.mjs';
-import { DURABLE, LIVE } from './message.mjs';
+import { DURABLE, LIVE, RECORDING } from './message.mjs';
 import { broken, refuse } from './refusal.mjs';
 
 const BOOTS = 16, HASHES = 32, GAPS = 64, WILLS = 16;
@@ -35,6 +35,7 @@ export class Memory {
   durable = new Head(); live = new Head(); wills = []; gaps = []; floor = 0;
 
   place(m) {
+    if (m.stream === RECORDING) refuse('replayed', 'a part of a recording is no news');
     if (m.stream === DURABLE) return this.placeDurable(m);
     return m.stream === LIVE ? this.placeLive(m) : this.placeWill(m);
   }

@@ -4,7 +4,7 @@ import * as age from './age.mjs';
 import { same } from './cbor.mjs';
 import * as cose from './cose.mjs';
 import { Memory } from './memory.mjs';
-import { LIVE, agree, peek, plain } from './message.mjs';
+import { LIVE, RECORDING, agree, peek, plain } from './message.mjs';
 import { broken, refuse } from './refusal.mjs';
 
 const ASKED = 2 * 60e6, AHEAD = 5 * 60e6, LONGEST = 24 * 3600e6; // microseconds
@@ -29,14 +29,18 @@ export class Opener {
   // open opens a message for the screen about camera, and remembers it.
   async open(camera, b) { return this.#open(camera, b, this.memory(camera)); }
 
+  // recall opens a part of a recording, which open does not, and it nothing else.
+  async recall(camera, b) { return this.#open(camera, b, null, true); }
+
   // check is open without history, before or after.
   async check(camera, b) { return this.#open(camera, b, null); }
 
-  async #open(camera, b, memory) {
+  async #open(camera, b, memory, recalled = false) {
     const message = await peek(b);
     if (message.camera !== camera) refuse('wrong camera', 'the screen is about another');
     if (message.household !== this.household) refuse('not for you', 'another household');
     if (!this.roster.cameras.has(camera)) refuse('revoked', 'the roster does not list the camera');
+    if (recalled && message.stream !== RECORDING) refuse('replayed', 'no part of a recording');
     const place = memory?.place(message);
     const text = await age.decrypt(message.body, this.identity);
     if (!same(await cose.sha256(text), message.plainHash)) broken('the plaintext is another');

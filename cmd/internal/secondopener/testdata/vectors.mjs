@@ -31,7 +31,7 @@ function parse(file) {
 }
 
 const ops = {
-  async open(v) {
+  async open(v, verb = 'open') {
     const opener = await viewer(v);
     if (v.asked) {
       opener.now = () => micros(v['asked-at']);
@@ -41,11 +41,12 @@ const ops = {
     for (const b of v.before) await opener.open(v.camera, b);
     const gaps = () => opener.gaps(v.camera).map((g) => `${g.first}-${g.last}${g.lost ? '!' : ''}`).join(' ');
     try {
-      return { ...await opener.open(v.camera, v.body), gaps: gaps() };
+      return { ...await opener[verb](v.camera, v.body), gaps: gaps() };
     } catch (err) {
       throw Object.assign(err, { gaps: gaps() });
     }
   },
+  async recall(v) { return ops.open(v, 'recall'); },
   async check(v) { return (await viewer(v)).check(v.camera, v.body); },
   async peek(v) { return { ...await peek(v.body), media: undefined }; },
   async proof(v) { return proof.check(v.body, bytes(v.published)); },
@@ -80,7 +81,7 @@ async function run(v) {
   }
   assert.equal(got.verdict, v.expect, got.detail);
   assert.deepEqual(['fresh', 'late', 'behind', 'ahead', 'duplicate', 'alarm'].filter((f) => got[f]).sort(), words(v.flags), 'flags');
-  if (v.op === 'open') assert.equal(got.gaps, v.gaps, 'gaps');
+  if (v.op === 'open' || v.op === 'recall') assert.equal(got.gaps, v.gaps, 'gaps');
   if (v.media) assert.equal(hex(await sha256(got.media)), v.media, 'media');
 }
 
