@@ -59,7 +59,14 @@ type Format struct {
 	Height int     // pixels
 	Stride int     // bytes per row of the first plane; 0 for compressed formats
 	Rate   float64 // frames per second as declared; 0 when the source does not say
+	// FullRange is of YUYV and NV12: black is 0 and white 255, as JPEG and grey have
+	// it. Otherwise black is 16 and white 235, and colours reach from 16 to 240.
+	FullRange bool
 }
+
+// Limited says whether the samples of raw frames leave room below black and above
+// white (ITU-R BT.601 and BT.709), see FullRange.
+func (f Format) Limited() bool { return (f.Pixel == YUYV || f.Pixel == NV12) && !f.FullRange }
 
 // String returns for example "1920x1080 mjpeg 30 fps".
 func (f Format) String() string {

@@ -60,8 +60,7 @@ func (r *LumaReader) Read(f *Frame) (*Luma, error) {
 		return nil, &BadFrame{Reason: "unsupported", Err: fmt.Errorf("no luma can be read from %s frames", f.Format.Pixel)}
 	}
 	r.reduce(w, h, pix)
-	// BT.601 and BT.709, which V4L2 takes for these layouts unless told otherwise.
-	r.luma.Limited = f.Format.Pixel == YUYV || f.Format.Pixel == NV12
+	r.luma.Limited = f.Format.Limited()
 	return &r.luma, nil
 }
 

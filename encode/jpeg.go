@@ -52,7 +52,7 @@ func (e *JPEG) Snapshot(f *capture.Frame) (data []byte, w, h int, err error) {
 //
 // A motion JPEG frame is passed on as the camera compressed it, trimmed, and
 // completed by Huffman tables if it lacks them. Raw frames are compressed from
-// their brightness and colour as they are, without a way through RGB. With Masks,
+// their brightness and colour, stretched to JPEG's range, without a way through RGB. With Masks,
 // what they cover is flat grey, and nothing is passed on beside the picture (EXIF,
 // thumbnails, comments).
 //
@@ -134,12 +134,13 @@ func bad(err error) error {
 type layout struct {
 	pixel  capture.Pixel
 	w, h   int
-	stride int // bytes from row to row, of every plane
+	stride int  // bytes from row to row, of every plane
+	narrow bool // black is 16, white 235
 }
 
 // layOut checks that f holds what its format says.
 func layOut(f *capture.Frame) (layout, error) {
-	p := layout{f.Format.Pixel, f.Format.Width, f.Format.Height, f.Format.Stride}
+	p := layout{f.Format.Pixel, f.Format.Width, f.Format.Height, f.Format.Stride, f.Format.Limited()}
 	const most = 1<<16 - 1 // of JPEG
 	if p.w < 1 || p.h < 1 || p.w > most || p.h > most || int64(p.w)*int64(p.h) > capture.MaxPixels {
 		return p, &capture.BadFrame{Reason: "header", Err: fmt.Errorf("size %dx%d", p.w, p.h)}
@@ -170,7 +171,7 @@ func layOut(f *capture.Frame) (layout, error) {
 
 // planes says where the samples of a frame are. Nothing is moved.
 func (p layout) planes(data []byte) mjpeg.Raw {
-	r := mjpeg.Raw{Width: p.w, Height: p.h, Y: mjpeg.Plane{Pix: data, Stride: p.stride, Step: 1}}
+	r := mjpeg.Raw{Width: p.w, Height: p.h, Limited: p.narrow, Y: mjpeg.Plane{Pix: data, Stride: p.stride, Step: 1}}
 	switch p.pixel {
 	case capture.NV12:
 		colour := data[p.h*p.stride:]

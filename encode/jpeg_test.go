@@ -47,7 +47,38 @@ func card(p capture.Pixel, w, h, pad int) *capture.Frame {
 			}
 		}
 	}
-	return &capture.Frame{Format: capture.Format{Pixel: p, Width: w, Height: h, Stride: stride}, Data: data}
+	return &capture.Frame{Format: capture.Format{Pixel: p, Width: w, Height: h, Stride: stride, FullRange: true}, Data: data}
+}
+
+// What a camera means by black, white and full colour is what a viewer sees, in
+// either range.
+func TestSnapshotsAreNotPale(t *testing.T) {
+	for _, p := range []capture.Pixel{capture.YUYV, capture.NV12} {
+		for _, full := range []bool{false, true} {
+			f := card(p, 64, 32, 0)
+			f.Format.FullRange = full
+			black, white := byte(16), byte(235)
+			if full {
+				black, white = 0, 255
+			}
+			for i := range f.Data {
+				switch {
+				case p == capture.YUYV && i%2 == 1, p == capture.NV12 && i >= 64*32:
+					f.Data[i] = 128
+				case i%f.Format.Stride < f.Format.Stride/2:
+					f.Data[i] = black
+				default:
+					f.Data[i] = white
+				}
+			}
+			var e JPEG
+			data, _, _, err := e.Snapshot(f)
+			m := decoded(t, data, err)
+			if a, z := levels(m, 5, 5), levels(m, 60, 20); a != [3]uint8{0, 128, 128} || z != [3]uint8{255, 128, 128} {
+				t.Errorf("%s, full range %t: black is %v, white %v", p, full, a, z)
+			}
+		}
+	}
 }
 
 func TestSnapshotOfRawFrames(t *testing.T) {

@@ -21,6 +21,7 @@ type Raw struct {
 	Y             Plane
 	Cb, Cr        Plane // half as wide as Y, rounded up; without Pix in a grey frame
 	FullColour    bool  // Cb and Cr are as high as Y (4:2:2), not half as high (4:2:0)
+	Limited       bool  // black is 16 and white 235, colours are 16 to 240; JPEG has 0 to 255 for each
 }
 
 // Encoder compresses raw frames to baseline JPEG: 4:2:0 or grey, with the standard
@@ -34,7 +35,8 @@ type Encoder struct {
 	// grey) in which they lie. It must be of the frame's size; nil hides nothing.
 	Hide *Blocks
 
-	quality int // that the tables are for
+	quality int  // that the tables are for
+	limited bool // the same
 	tables  [2]encTable
 	pred    [3]int32
 	out     []byte
@@ -50,6 +52,7 @@ type encTable struct {
 	recip [64]uint64 // what it is multiplied by, in Q30, instead of divided
 	dc    [16]uint32 // codes by size: the code in front, its length in the low 8 bits
 	ac    [256]uint32
+	grey  int32 // what a transformed block of nothing but 128 lacks in its first value
 }
 
 // Append compresses r with a quality from 1 to 100, appends the JPEG to dst and
@@ -60,7 +63,7 @@ func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
 	if !r.valid() || e.Hide != nil && !e.Hide.fits(r.Width, r.Height) {
 		return dst, ErrHeader
 	}
-	e.prepare(min(max(quality, 1), 100))
+	e.prepare(min(max(quality, 1), 100), r.Limited)
 	e.out, e.pred, e.acc, e.n = dst, [3]int32{}, 0, 0
 	e.header(r)
 	var b [64]int32
@@ -82,17 +85,17 @@ func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
 			}
 			if mcu == 8 {
 				r.Y.load(&b, x, y, r.Width, r.Height, 1)
-				e.block(&b, 0, 0)
+				e.block(&b, 0, 0, e.tables[0].grey)
 				continue
 			}
 			for i := range 4 {
 				r.Y.load(&b, x+i%2*8, y+i/2*8, r.Width, r.Height, 1)
-				e.block(&b, 0, 0)
+				e.block(&b, 0, 0, e.tables[0].grey)
 			}
 			r.Cb.load(&b, x/2, y/2*rows, cw, ch, rows)
-			e.block(&b, 1, 1)
+			e.block(&b, 1, 1, 0)
 			r.Cr.load(&b, x/2, y/2*rows, cw, ch, rows)
-			e.block(&b, 2, 1)
+			e.block(&b, 2, 1, 0)
 		}
 	}
 	e.flush()
@@ -105,7 +108,7 @@ func (e *Encoder) flat(grey bool) {
 	for i := range 6 {
 		var zero [64]int32
 		c := max(0, i-3)
-		e.block(&zero, c, min(c, 1))
+		e.block(&zero, c, min(c, 1), 0)
 		if grey {
 			return
 		}
@@ -181,12 +184,14 @@ var zigzagOrder = [64]uint8{
 	58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 }
 
-// block transforms, quantizes and codes one block of component c by table t.
-func (e *Encoder) block(b *[64]int32, c, t int) {
+// block transforms, quantizes and codes one block of component c by table t, with
+// its first value raised by lift.
+func (e *Encoder) block(b *[64]int32, c, t int, lift int32) {
 	transform(b)
 	tab := &e.tables[t]
 	acc, n, out := e.acc, e.n, e.out
-	dc := quantize(b[0], tab.recip[0])
+	// What is whiter than white must not come to a difference that has no code.
+	dc := min(max(quantize(b[0]+lift, tab.recip[0]), minDC), maxDC)
 	diff := dc - e.pred[c]
 	e.pred[c] = dc
 	code := diff

@@ -26,11 +26,21 @@ var quantChroma = [64]uint8{
 }
 
 // prepare fills in the tables for a quality, by the rule that libjpeg made common.
-func (e *Encoder) prepare(quality int) {
-	if quality == e.quality {
+//
+// Limited samples are stretched to those of JPEG here, where it costs nothing: the
+// transform is linear, so what it gives is stretched by dividing by less, and black
+// moved from 16 to 0 by its first value.
+func (e *Encoder) prepare(quality int, limited bool) {
+	if quality == e.quality && limited == e.limited {
 		return
 	}
-	e.quality = quality
+	e.quality, e.limited = quality, limited
+	stretch := [2]float64{1, 1}
+	if e.tables[0].grey = 0; limited {
+		stretch = [2]float64{255.0 / 219, 255.0 / 224}
+		// 128, which load takes off, stands for (128-16)*255/219, which is more than 128.
+		e.tables[0].grey = int32(math.Round((112 - 128/stretch[0]) * scale(0) * 8))
+	}
 	percent := 200 - 2*quality
 	if quality < 50 {
 		percent = 5000 / quality
@@ -39,7 +49,7 @@ func (e *Encoder) prepare(quality int) {
 		t := &e.tables[i]
 		for k, at := range zigzagOrder {
 			q := min(max((int(base[at])*percent+50)/100, 1), 255)
-			by := float64(q) * scale(int(at))
+			by := float64(q) * scale(int(at)) / stretch[i]
 			t.quant[k] = uint8(q)
 			t.recip[k] = uint64((1<<30)/by + 0.5)
 			t.least[k] = int32(math.Ceil(float64(1<<29) / float64(t.recip[k])))

@@ -171,7 +171,7 @@ func FuzzEncoder(f *testing.F) {
 			return
 		}
 		pix := bytes.Repeat(data, 4*w*h/len(data)+1)
-		r := &Raw{Width: w, Height: h, Y: Plane{pix, w, 1}, Cb: Plane{pix[1:], w, 2}, Cr: Plane{pix[2:], 2 * w, 1}, FullColour: q%2 == 0}
+		r := &Raw{Width: w, Height: h, Y: Plane{pix, w, 1}, Cb: Plane{pix[1:], w, 2}, Cr: Plane{pix[2:], 2 * w, 1}, FullColour: q%2 == 0, Limited: q%3 == 0}
 		var e Encoder
 		b, err := e.Append(nil, r, int(q))
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/sealcam/sealcam/capture/mjpeg"
 )
 
-// packer lays a canvas out as a camera would. It owns its buffer, which the
+// packer lays a canvas out as a camera would, YUYV and NV12 in limited range. It owns its buffer, which the
 // next frame overwrites.
 type packer struct {
 	pixel   capture.Pixel
@@ -27,6 +27,11 @@ func (p *packer) stride(w int) int {
 	return w
 }
 
+// narrow and narrowColour bring a sample into the range of raw video: black 16,
+// white 235, colours 16 to 240. In Q16.
+func narrow(v uint8) uint8       { return uint8((uint32(v)*56284 + 16<<16 + 1<<15) >> 16) }
+func narrowColour(v uint8) uint8 { return uint8((uint32(v)*57569 + 1019764 + 1<<15) >> 16) }
+
 // pack lays out the n-th frame.
 func (p *packer) pack(c *canvas, n uint64) ([]byte, error) {
 	p.data = p.data[:0]
@@ -34,15 +39,17 @@ func (p *packer) pack(c *canvas, n uint64) ([]byte, error) {
 	case capture.Grey:
 		p.data = append(p.data, c.y...)
 	case capture.NV12:
-		p.data = append(p.data, c.y...)
+		for _, v := range c.y {
+			p.data = append(p.data, narrow(v))
+		}
 		for i, cb := range c.cb {
-			p.data = append(p.data, cb, c.cr[i])
+			p.data = append(p.data, narrowColour(cb), narrowColour(c.cr[i]))
 		}
 	case capture.YUYV:
 		for y := range c.h {
 			row, half := c.y[y*c.w:(y+1)*c.w], y/2*(c.w/2)
 			for x := 0; x < c.w; x += 2 {
-				p.data = append(p.data, row[x], c.cb[half+x/2], row[x+1], c.cr[half+x/2])
+				p.data = append(p.data, narrow(row[x]), narrowColour(c.cb[half+x/2]), narrow(row[x+1]), narrowColour(c.cr[half+x/2]))
 			}
 		}
 	default:

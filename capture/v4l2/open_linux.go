@@ -96,6 +96,7 @@ func readBack(set pixFormat) (capture.Format, bool) {
 	if f.Pixel == 0 || set.SizeImage == 0 || f.Width < 1 || f.Height < 1 || int64(set.Width)*int64(set.Height) > capture.MaxPixels || set.BytesPerLine > math.MaxInt32 {
 		return f, false
 	}
+	f.FullRange = (f.Pixel == capture.YUYV || f.Pixel == capture.NV12) && fullRange(set)
 	row := 0
 	switch f.Pixel {
 	case capture.NV12, capture.Grey:
@@ -107,6 +108,12 @@ func readBack(set pixFormat) (capture.Format, bool) {
 		f.Stride = max(row, int(set.BytesPerLine))
 	}
 	return f, row == 0 || int64(f.Stride)*int64(f.Height) <= int64(set.SizeImage)
+}
+
+// fullRange says what range the samples of a YUV layout have, by the rule of
+// V4L2_MAP_QUANTIZATION_DEFAULT.
+func fullRange(set pixFormat) bool {
+	return set.Quantization == quantizationFull || set.Quantization == quantizationDefault && set.Colorspace == colorspaceJPEG
 }
 
 // monotonic is CLOCK_MONOTONIC, which drivers stamp frames with.

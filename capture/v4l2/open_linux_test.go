@@ -137,3 +137,24 @@ func TestOpenErrorsSayWhatToTry(t *testing.T) {
 		}
 	}
 }
+
+// The range that a driver declares is that of its frames; without a word it is the
+// one of V4L2's rule.
+func TestRangeIsTheDrivers(t *testing.T) {
+	for _, c := range []struct {
+		code                     uint32
+		quantization, colorspace uint32
+		full                     bool
+	}{
+		{codeYUYV, 0, 0, false}, {codeYUYV, 0, 8, false}, {codeNV12, 2, 7, false},
+		{codeYUYV, 1, 8, true}, {codeNV12, 0, 7, true}, {codeMJPG, 1, 7, false},
+	} {
+		n := &fake{Offers: []Offer{offer(fourCC(c.code), c.code, one(640, 480))}, Driver: func(f pixFormat) pixFormat {
+			f.Quantization, f.Colorspace = c.quantization, c.colorspace
+			return f
+		}}
+		if f := mustBegin(t, n, Want{}).Format(); f.FullRange != c.full {
+			t.Errorf("%s with quantization %d and colorspace %d: full range %t", fourCC(c.code), c.quantization, c.colorspace, f.FullRange)
+		}
+	}
+}

@@ -67,6 +67,10 @@ const (
 	capStreaming     = 0x04000000 // V4L2_CAP_STREAMING
 	capDeviceCaps    = 0x80000000 // V4L2_CAP_DEVICE_CAPS
 
+	colorspaceJPEG      = 7 // V4L2_COLORSPACE_JPEG
+	quantizationDefault = 0 // V4L2_QUANTIZATION_DEFAULT
+	quantizationFull    = 1 // V4L2_QUANTIZATION_FULL_RANGE
+
 	flagError         = 0x0040 // V4L2_BUF_FLAG_ERROR
 	flagTimestampMask = 0xe000 // V4L2_BUF_FLAG_TIMESTAMP_MASK
 	flagMonotonic     = 0x2000 // V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC
