@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/album"
@@ -20,11 +20,15 @@ const watchText = `
 Shows what the household's cameras send, one line each: pictures that were
 verified, refusals with their reason, what is missing and what has come after all.
 
+Parts of a clip have one line together: when the last has come, or when no more do.
+It says how many there are, from how long before the event, and which are missing;
+if those come after all, another line says so.
+
 With --save, pictures of events and requests are stored in DIR/CAMERA under names
-made of what the camera sealed, never of what a broker said; --live stores live
-pictures too, --sealed keeps each message as it came beside its picture, so that
-sealcam verify can check it again. What is stored is receipted, and the camera may
-then make room.
+made of what the camera sealed, never of what a broker said, and clips as one MP4
+each, with its proof for sealcam verify. --live stores live pictures too, --sealed
+keeps each message as it came, so that sealcam verify can check it again. What is
+stored is receipted, and the camera may then make room.
 `
 
 // watchFlags is how "sealcam watch" was called.
@@ -84,12 +88,16 @@ func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 		}
 		defer w.album.Close()
 	}
+	if w.films, err = w.album.Films(false); err != nil {
+		return err
+	}
 	v, err := viewer.New(viewer.Config{Identity: who, Feed: up, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
 	w.head(who)
-	err = v.Run(ctx, w.outcome)
+	w.roster = v.Roster
+	err = w.run(ctx, v)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // the person, or --for, ended it
 	}
@@ -98,12 +106,40 @@ func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 
 // watcher prints and stores Outcomes.
 type watcher struct {
-	env     *cli.Env
-	flags   watchFlags
-	album   *album.Album // nil without --save
-	shown   int          // verified pictures
+	env    *cli.Env
+	flags  watchFlags
+	album  *album.Album // nil without --save
+	roster func() *seal.Roster
+
+	mu      sync.Mutex // guards what follows
+	films   *album.Films
+	shown   int // verified pictures
 	status  map[seal.CameraID]string
 	greeted map[seal.CameraID]bool
+}
+
+// run watches until ctx ends, or enough was seen, and then tells of clips that
+// are still on their way.
+func (w *watcher) run(ctx context.Context, v *viewer.Viewer) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	ticked := make(chan struct{})
+	go func() {
+		defer close(ticked)
+		if err := w.tickLoop(ctx); err != nil {
+			stop(err)
+		}
+	}()
+	err := v.Run(ctx, w.outcome)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	stop(nil)
+	<-ticked
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told, closeErr := w.films.Close()
+	return errors.Join(err, closeErr, w.tellClips(told))
 }
 
 func (w *watcher) head(who *identity.Viewer) {
@@ -118,7 +154,12 @@ func (w *watcher) head(who *identity.Viewer) {
 // outcome tells of one Outcome. An error means that it was not handled, and
 // ends the command.
 func (w *watcher) outcome(o viewer.Outcome) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var saved string
+	if o.What == viewer.Verified && isPart(o.Verified) {
+		return w.part(o)
+	}
 	if o.What == viewer.Verified && isPicture(o.Verified) {
 		if w.album != nil && (w.flags.live || o.Verified.Meta().Stream == seal.Durable) {
 			var message []byte
@@ -127,7 +168,7 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 			}
 			var err error
 			if saved, err = w.album.Save(o.Verified, message); err != nil {
-				return cli.Hint(fmt.Errorf("the picture could not be stored, and was not receipted: %w", err), "make room, or name another directory with --save")
+				return notStored(err)
 			}
 			saved = filepath.Join(w.flags.save, saved)
 		}
@@ -136,6 +177,21 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 	if err := w.print(o, saved); err != nil {
 		return err
 	}
+	return w.enough()
+}
+
+// isPart reports whether m is a part of an event's clip.
+func isPart(m *seal.Verified) bool {
+	meta := m.Meta()
+	return meta.Kind == seal.KindClip && meta.Stream == seal.Durable
+}
+
+func notStored(err error) error {
+	return cli.Hint(fmt.Errorf("the picture could not be stored, and was not receipted: %w", err), "make room, or name another directory with --save")
+}
+
+// enough returns viewer.ErrStop when --count is reached.
+func (w *watcher) enough() error {
 	if w.flags.count > 0 && w.shown == w.flags.count {
 		return viewer.ErrStop
 	}
@@ -149,12 +205,7 @@ func isPicture(m *seal.Verified) bool {
 
 func (w *watcher) print(o viewer.Outcome, saved string) error {
 	if w.flags.asJSON {
-		b, err := json.Marshal(describe(o, saved))
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w.env.Stdout, "%s\n", b)
-		return err
+		return w.printJSON(describe(o, saved))
 	}
 	line := w.line(o)
 	if line == "" {

@@ -16,9 +16,8 @@ import (
 
 // line returns an Outcome as one aligned line, "" for what is no news.
 func (w *watcher) line(o viewer.Outcome) string {
-	at := o.At.Format(time.TimeOnly)
 	row := func(style cli.Style, verdict, rest string) string {
-		return fmt.Sprintf("%s  %s  %s  %s", at, w.env.Paint(style, fmt.Sprintf("%-9s", verdict)), column(nameOf(o), 16), rest)
+		return w.row(o.At, style, verdict, nameOf(o), rest)
 	}
 	switch o.What {
 	case viewer.Verified:
@@ -50,6 +49,11 @@ func (w *watcher) line(o viewer.Outcome) string {
 	return ""
 }
 
+// row is one line about a camera.
+func (w *watcher) row(at time.Time, style cli.Style, verdict, name, rest string) string {
+	return fmt.Sprintf("%s  %s  %s  %s", at.Format(time.TimeOnly), w.env.Paint(style, fmt.Sprintf("%-9s", verdict)), column(name, 16), rest)
+}
+
 // nameOf returns what to call the camera of an Outcome.
 func nameOf(o viewer.Outcome) string {
 	if o.Name != "" {
@@ -77,9 +81,6 @@ func pictureWords(v *seal.Verified, now time.Time) string {
 	}
 	words := []string{
 		column(m.Kind, 8), column(m.Cause, 9), column(m.Light, 9), column(size, 9), fmt.Sprintf("%5d kB", (len(media)+999)/1000), ageWords(v, now),
-	}
-	if m.Kind == seal.KindClip {
-		words = append(words, fmt.Sprintf("event %d part %d", m.Event, m.Part))
 	}
 	if len(m.Masks) > 0 {
 		words = append(words, "masked")

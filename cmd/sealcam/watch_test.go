@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip/cliptest"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -70,7 +71,69 @@ func (s *shutter) outcome(m seal.Meta, media string) viewer.Outcome {
 var lunch = time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)
 
 func newWatcher(out *bytes.Buffer, f watchFlags) *watcher {
-	return &watcher{env: &cli.Env{Stdout: out}, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+	w := &watcher{env: &cli.Env{Stdout: out}, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+	w.films, _ = w.album.Films(false) // without an album nothing can fail
+	return w
+}
+
+// Of a clip there is one line, however many parts come, and another for what comes
+// late. It says where the film is, and what is missing.
+func TestWatchClips(t *testing.T) {
+	dir := t.TempDir()
+	a, err := album.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	studio := cliptest.New(t, 1)
+	parts := studio.Clip(7, 4)
+	var out bytes.Buffer
+	w := newWatcher(&out, watchFlags{save: dir})
+	w.roster = func() *seal.Roster {
+		return &seal.Roster{Cameras: []seal.RosterCamera{{ID: studio.Camera, Name: "Garden"}}}
+	}
+	w.album = a
+	if w.films, err = a.Films(false); err != nil {
+		t.Fatal(err)
+	}
+	film := filepath.Join(dir, string(studio.Camera), "clip-01000000-7.mp4")
+	from := "clip of event 7: "
+	what := ", 4.0 s, from 1.5 s before, with event 8; ended early: the camera was lost"
+	for _, c := range []struct {
+		do   func() error
+		want string
+	}{
+		{func() error {
+			for _, n := range []int{0, 1, 3} {
+				if err := w.outcome(viewer.Outcome{What: viewer.Verified, Camera: studio.Camera, Name: "Garden", At: lunch, Verified: parts[n]}); err != nil {
+					return err
+				}
+			}
+			return w.tick(lunch.Add(time.Second))
+		}, ""},
+		{func() error { return w.tick(lunch.Add(time.Minute)) }, "  partial    Garden            " + from + "3 of 4 parts" + what + "; part 3 missing (2.0 s to 3.0 s)  " + film + "\n"},
+		{func() error {
+			return w.outcome(viewer.Outcome{What: viewer.Verified, Camera: studio.Camera, Name: "Garden", At: lunch, Verified: parts[2]})
+		}, "  verified   Garden            " + from + "4 parts" + what + "; 1 part came late  " + film + "\n"},
+		{func() error {
+			w.flags.asJSON = true
+			for _, v := range studio.Clip(8, 2)[:1] {
+				if err := w.outcome(viewer.Outcome{What: viewer.Verified, Camera: studio.Camera, Name: "Garden", At: lunch, Verified: v}); err != nil {
+					return err
+				}
+			}
+			out.Reset()
+			return w.tick(lunch.Add(time.Hour))
+		}, `,"what":"clip","camera":"` + string(studio.Camera) + `","name":"Garden","event":8,"parts":1,"whole":false,"seconds":1,"pre_roll_s":1.5,"person":"clip of event 8: 1 part, 1.0 s, from 1.5 s before; its end has not come","saved":"` + filepath.Join(dir, string(studio.Camera), "clip-01000000-8.mp4") + `"}` + "\n"},
+	} {
+		out.Reset()
+		if err := c.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.HasSuffix(got, c.want) || c.want == "" && got != "" || strings.Count(got, "\n") > 1 {
+			t.Errorf("got  %q\nwant ...%q", got, c.want)
+		}
+	}
 }
 
 func TestWatchLines(t *testing.T) {
@@ -101,8 +164,8 @@ func TestWatchLines(t *testing.T) {
 		{"picture of things", s.outcome(seal.Meta{Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNone, Cause: "motion",
 			Labels: []seal.Label{seal.ModelLabel([32]byte{1}), {Name: "cat", Score: 404}, {Name: "person", Score: 930}}}, "x"),
 			"12:00:00  verified   Garden            snapshot  motion                               1 kB  no clock  person 93 %, cat 40 %\n"},
-		{"part of a clip, no clock", s.outcome(seal.Meta{Kind: seal.KindClip, Media: "video/mp4", Clock: seal.ClockNone, Event: 7, Part: 2}, "x"),
-			"12:00:00  verified   Garden            clip                                           1 kB  no clock  event 7 part 2\n"},
+		{"no part of a clip", s.outcome(seal.Meta{Kind: seal.KindClip, Media: "video/mp4", Clock: seal.ClockNone, Event: 7, Part: 2}, "x"),
+			"12:00:00  odd part   Garden            part 3 of event 7: not a part of this clip: no MP4 of one fragment\n"},
 		{"refusal", viewer.Outcome{What: viewer.Refused, Camera: s.camera, Name: "Garden", At: lunch, Refusal: &seal.Refusal{Reason: seal.BrokenSeal, Alarm: true}},
 			"12:00:00  refused    Garden            broken seal   This picture was changed on its way, or is not from your camera; the camera's key may have been copied\n"},
 		{"gap", gap(viewer.GapOpened, 3, 0), "12:00:00  gap        Garden            3 missing between 10:00 and 11:00, asked for\n"},
@@ -131,8 +194,8 @@ func TestWatchLines(t *testing.T) {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, out.String(), c.want)
 		}
 	}
-	if w.shown != 6 {
-		t.Errorf("%d pictures counted, want 6", w.shown)
+	if w.shown != 5 {
+		t.Errorf("%d pictures counted, want 5", w.shown)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package album keeps verified pictures as files: a directory per camera, and in
-// it files whose names are made of what the camera sealed. Nothing that a broker,
+// Package album keeps verified pictures and clips as files: a directory per camera,
+// and in it files whose names are made of what the camera sealed. Nothing that a broker,
 // a topic or another camera says can choose a name, and nothing leads out of the
 // directory.
 //
@@ -70,6 +70,19 @@ func (a *Album) Save(v *seal.Verified, sealed []byte) (name string, err error) {
 	return name, a.syncDir(dir)
 }
 
+// SaveSealed stores the message that v was opened from, durably, and without the
+// picture: for parts of clips, which Films stores.
+func (a *Album) SaveSealed(v *seal.Verified, sealed []byte) error {
+	dir := string(v.Camera())
+	if err := a.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := a.write(filepath.Join(dir, Name(v.Meta()))+SealedEnding, sealed); err != nil {
+		return err
+	}
+	return a.syncDir(dir)
+}
+
 // Export stores a picture under base and its media's ending, at the top of the
 // album, and its proof beside it. It replaces no file that holds something else
 // (ErrOther). It returns the picture's name.
@@ -126,13 +139,17 @@ func Ending(media string) string {
 
 // write stores a file durably and whole.
 func (a *Album) write(name string, data []byte) error {
+	return a.writeFrom(name, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// writeFrom is write for what is too large to be held in memory.
+func (a *Album) writeFrom(name string, write func(io.Writer) error) error {
 	part := name + ".part"
 	f, err := a.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(write(f), f.Sync(), f.Close())
 	if err == nil {
 		err = a.root.Rename(part, name)
 	}

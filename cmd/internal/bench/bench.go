@@ -26,7 +26,6 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
-	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/page"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -59,7 +58,7 @@ type bench struct {
 	viewer           *viewer.Viewer
 	url              string // of the page, with the viewer's key
 	verdicts         *verdicts
-	films            films
+	films            *album.Films
 	album            *album.Album // nil without Save
 	cut              atomic.Bool  // the cameras' network
 }
@@ -76,7 +75,7 @@ func Run(ctx context.Context, env *cli.Env, c Config) error {
 
 // newBench makes every part; nothing runs yet.
 func newBench(ctx context.Context, c Config) (b *bench, err error) {
-	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts(), films: films{c.Save, map[clip.Key]*clip.Film{}}}
+	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts()}
 	if b.dir, err = os.MkdirTemp("", "sealcam-bench-"); err != nil {
 		return nil, err
 	}
@@ -103,6 +102,9 @@ func (b *bench) build(ctx context.Context) (err error) {
 		if b.album, err = album.Open(b.Save); err != nil {
 			return err
 		}
+	}
+	if b.films, err = b.album.Films(true); err != nil {
+		return err
 	}
 	if b.listener, err = page.Listen(ctx, b.Listen, nil); err != nil {
 		return err

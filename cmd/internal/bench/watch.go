@@ -78,7 +78,8 @@ func (b *bench) watch(ctx context.Context) error {
 			case seal.KindSnapshot:
 			case seal.KindClip:
 				b.verdicts.part()
-				return b.films.add(o.Verified)
+				_, err := b.films.Add(o.Verified, o.At)
+				return err
 			default:
 				return nil
 			}
@@ -89,7 +90,8 @@ func (b *bench) watch(ctx context.Context) error {
 		}
 		return nil
 	})
-	return errors.Join(err, b.films.close())
+	_, closeErr := b.films.Close()
+	return errors.Join(err, closeErr)
 }
 
 // drain waits, when the camera has ended, until its viewer has judged what was

@@ -4,10 +4,14 @@
 // Each part is a whole MP4 that plays alone; the film is the first part and what
 // stands behind the heads of the others. Because every part says when it begins on
 // the clip's own clock, a part that is missing is a pause in the film, and the
-// rest stands where it belongs.
+// rest stands where it belongs. What a film lacks, Film.Words says.
 //
-// What this package does not do: it verifies nothing, which is why it takes
-// nothing but *seal.Verified; it decodes nothing, stores nothing, and links no
+// A film can be published with a proof (WriteProof), with which Check shows
+// anybody, without any key, that a camera sealed each of its parts; Check names
+// the parts that are missing, were changed, stand twice or in another order.
+//
+// What this package does not do: it verifies no seal, which is why it takes
+// nothing but *seal.Verified; it decodes no picture, opens no file, and links no
 // camera code, so that it builds for js/wasm too.
 package clip
 
@@ -15,8 +19,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -39,127 +41,23 @@ type Key struct {
 }
 
 // KeyOf returns the clip that v is a part of. It reports false for other messages.
-func KeyOf(v *seal.Verified) (Key, bool) {
-	m := v.Meta()
-	camera, _ := v.Media()
-	return Key{camera, m.Boot, m.Event}, m.Kind == seal.KindClip && m.Media == Media && m.Event != 0
+func KeyOf(v *seal.Verified) (Key, bool) { return keyOf(v.Camera(), v.Meta()) }
+
+func keyOf(camera seal.CameraID, m seal.Meta) (Key, bool) {
+	return Key{camera, m.Boot, m.Event}, m.Stream == seal.Durable && m.Kind == seal.KindClip && m.Media == Media && m.Event != 0
 }
 
-// Film is a clip of which parts have come, in any order. It keeps their bytes.
-// The zero value is not ready: see New.
-type Film struct {
-	key   Key
-	head  []byte // of the first part that came; all have the same
-	parts map[uint32]part
-	last  int64 // number of the last part, -1 while it has not come
-	marks seal.ClipMarks
-}
-
-type part struct {
-	meta seal.Meta
-	body []byte // moof and mdat
-}
-
-// New returns the film of a clip, without a part.
-func New(k Key) *Film { return &Film{key: k, parts: map[uint32]part{}, last: -1} }
-
-// Add adds a part. One that is there already changes nothing. The error wraps
-// ErrPart for a part of another clip, of no MP4, with another head than the parts
-// before, or with a number that cannot be.
-func (f *Film) Add(v *seal.Verified) error {
-	k, ok := KeyOf(v)
-	if !ok || k != f.key {
-		return fmt.Errorf("%w: it is of event %d", ErrPart, v.Meta().Event)
-	}
-	_, data := v.Media()
-	return f.add(v.Meta(), data)
-}
-
-func (f *Film) add(m seal.Meta, data []byte) error {
-	head, body, err := Split(data)
+// differs says in what a part of k is not one of want.
+func (k Key) differs(want Key) error {
 	switch {
-	case err != nil:
-		return err
-	case m.Part >= MaxParts || f.last >= 0 && int64(m.Part) > f.last:
-		return fmt.Errorf("%w: number %d", ErrPart, m.Part)
-	case f.head != nil && !slices.Equal(head, f.head):
-		return fmt.Errorf("%w: number %d is of another format", ErrPart, m.Part)
-	}
-	if _, ok := f.parts[m.Part]; ok {
-		return nil
-	}
-	if m.Last {
-		for n := range f.parts {
-			if n > m.Part {
-				return fmt.Errorf("%w: number %d says it is the last, and there is number %d", ErrPart, m.Part, n)
-			}
-		}
-		f.last = int64(m.Part)
-	}
-	f.head, f.parts[m.Part] = head, part{m, body}
-	marks, _ := m.Clip()
-	f.marks.PreRoll = marks.PreRoll
-	if len(marks.Also) > len(f.marks.Also) {
-		f.marks.Also = marks.Also
-	}
-	if m.Last {
-		f.marks.Ended = marks.Ended
+	case k.Camera != want.Camera:
+		return fmt.Errorf("%w: it is of camera %.12s", ErrPart, k.Camera)
+	case k.Boot != want.Boot && k.Event == want.Event:
+		return fmt.Errorf("%w: it is of an event %d before or after the camera was restarted", ErrPart, k.Event)
+	case k != want:
+		return fmt.Errorf("%w: it is of event %d", ErrPart, k.Event)
 	}
 	return nil
-}
-
-// Whole reports whether all parts have come, the last one included.
-func (f *Film) Whole() bool { return f.last >= 0 && int64(len(f.parts)) == f.last+1 }
-
-// Parts returns the numbers of the parts that have come, rising.
-func (f *Film) Parts() []uint32 {
-	var all []uint32
-	for n := range f.parts {
-		all = append(all, n)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// Missing returns the numbers of the parts that have not come, rising, up to the
-// highest that has; ended says whether that is the clip's last.
-func (f *Film) Missing() (numbers []uint32, ended bool) {
-	next := uint32(0)
-	for _, n := range f.Parts() {
-		for ; next < n; next++ {
-			numbers = append(numbers, next)
-		}
-		next = n + 1
-	}
-	return numbers, f.last >= 0
-}
-
-// Marks returns what the parts that have come say of the clip.
-func (f *Film) Marks() seal.ClipMarks { return f.marks }
-
-// First returns what is said about the first part that has come; false when none has.
-func (f *Film) First() (seal.Meta, bool) {
-	all := f.Parts()
-	if len(all) == 0 {
-		return seal.Meta{}, false
-	}
-	return f.parts[all[0]].meta, true
-}
-
-// WriteTo writes the film of the parts that have come.
-func (f *Film) WriteTo(w io.Writer) (written int64, err error) {
-	write := func(b []byte) {
-		if err == nil {
-			var n int
-			n, err = w.Write(b)
-			written += int64(n)
-		}
-	}
-	write(f.head)
-	for _, n := range f.Parts() {
-		write(f.parts[n].body)
-	}
-	return written, err
 }
 
 // Split divides a part into its head (ftyp, moov: how the media is decoded) and
