@@ -74,7 +74,7 @@ func TestCapture(t *testing.T) {
 	for name, bad := range badJPEGs(t, files[paths[0]]) {
 		files["/lab/frames/"+name] = bad
 	}
-	arches(t, func(t *testing.T, arch Arch) {
+	on(t, ARM64, func(t *testing.T, arch Arch) {
 		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 		set := func(control string) { t.Helper(); m.must(t, "guest", "set", "/dev/video0", control) }
 

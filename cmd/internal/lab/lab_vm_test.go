@@ -21,6 +21,13 @@ func arches(t *testing.T, f func(t *testing.T, arch Arch)) {
 	}
 }
 
+// on runs a test on one board, beside others: for what depends on the processor
+// no more than TestDevices, TestCameras and TestAgent show on both.
+func on(t *testing.T, arch Arch, f func(t *testing.T, arch Arch)) {
+	t.Parallel()
+	f(t, arch)
+}
+
 // limit is far above what a test needs on a loaded machine: it ends a test
 // that hangs.
 func limit(t *testing.T, d time.Duration) context.Context {

@@ -16,7 +16,7 @@ import (
 // so; it stays closed over a power cut. And a lamp that a killed sealcamd has left
 // lit goes off by what its service runs afterwards.
 func TestPrivacy(t *testing.T) {
-	arches(t, func(t *testing.T, arch Arch) {
+	on(t, ARM64, func(t *testing.T, arch Arch) {
 		r := &rig{home: newHome(t)}
 		program, err := Build(t.Context(), arch, "cmd/sealcamd")
 		if err != nil {
