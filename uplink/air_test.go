@@ -28,6 +28,8 @@ type air struct {
 	deaf  bool                    // acknowledges nothing
 	check func(mqtt.Config)       // of every Dial
 	rule  func(mqtt.Message) bool // false: the connection ends on this message
+	rate  float64                 // bytes a second, see thin; 0 for no limit
+	delay time.Duration
 }
 
 type airConn struct {
@@ -39,6 +41,8 @@ type airConn struct {
 	err      error
 	sent     []*sent
 	filters  []string
+	busy     time.Time // a thin link is, until then
+	arrived  []*sent   // over a thin link
 }
 
 // sent is a published message and its Token.
@@ -46,6 +50,7 @@ type sent struct {
 	mqtt.Message
 	done chan struct{}
 	err  error
+	at   time.Time // it arrived over a thin link
 }
 
 func (s *sent) Done() <-chan struct{} { return s.done }
@@ -84,7 +89,9 @@ func (c *airConn) Publish(_ context.Context, m mqtt.Message) mqtt.Token {
 		return s
 	}
 	c.sent = append(c.sent, s)
-	if c.air.rule != nil && !c.air.rule(m) {
+	if c.air.rate > 0 {
+		c.carry(s)
+	} else if c.air.rule != nil && !c.air.rule(m) {
 		c.drop(errLost)
 	} else if !c.air.deaf {
 		close(s.done)

@@ -19,6 +19,9 @@ const (
 	// steady is how long a connection must have lasted for the pauses to start
 	// over.
 	steady = 30 * time.Second
+	// useful is the same for a connection over which something stored has passed:
+	// of a link that is cut again and again not much may be wasted.
+	useful = 5 * time.Second
 )
 
 // Run connects, publishes what waits, and obeys commands until ctx ends. It
@@ -27,7 +30,7 @@ const (
 func (u *Uplink) Run(ctx context.Context) error {
 	pause, told := firstPause, ""
 	for ctx.Err() == nil {
-		began := u.config.Mono()
+		began, before := u.config.Mono(), u.carried
 		err := u.session(ctx)
 		u.spool.Return()
 		u.disconnected(err)
@@ -37,7 +40,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if u.config.Mono()-began >= steady {
+		if lasted := u.config.Mono() - began; lasted >= steady || lasted >= useful && u.carried > before {
 			pause, told = firstPause, ""
 		}
 		if key := trouble(err); key != told { // each trouble is told once
@@ -86,36 +89,6 @@ func (u *Uplink) disconnected(why error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.counters.Connected, u.counters.LastError = false, why.Error()
-}
-
-// maxStrikes is how many connections in a row may end before the broker has
-// acknowledged the same message.
-const maxStrikes = 5
-
-// suspect is the message that the last connections ended on.
-type suspect struct {
-	seq     uint64
-	strikes int
-}
-
-// blame is told what the broker should have acknowledged next when a
-// connection was lost. Brokers end connections on messages that are too large
-// for them, and every later message would wait behind that one for ever. It is
-// passed over then: a viewer that misses it can ask for it.
-func (s *session) blame() {
-	if len(s.flying) == 0 || s.flying[0].seq == 0 {
-		return
-	}
-	f := s.flying[0]
-	if s.suspect.seq != f.seq {
-		s.suspect = suspect{seq: f.seq}
-	}
-	if s.suspect.strikes++; s.suspect.strikes < maxStrikes {
-		return
-	}
-	s.spool.Ack(f.seq)
-	s.log.Error("message passed over: the connection ends each time before the broker acknowledges it",
-		"seq", f.seq, "bytes", f.size, "hint", "raise the broker's limit for the size of a message")
 }
 
 // dial connects, with a will that is sealed like every message.

@@ -9,13 +9,10 @@ import (
 	"github.com/sealcam/sealcam/uplink/mqtt"
 )
 
-// What may be on its way to the broker without an acknowledgement.
 const (
-	window      = 8       // messages
-	windowBytes = 4 << 20 // bytes; one message may always be
-)
-
-const (
+	// window is how many messages may be on their way to the broker without an
+	// acknowledgement; how many bytes may be, the link says.
+	window = 32
 	// ackTime is how long a broker that answers pings may leave the oldest
 	// message unacknowledged.
 	ackTime = 5 * time.Minute
@@ -33,20 +30,29 @@ var errNoAck = errors.New("the broker answers and acknowledges nothing")
 // flight is a message that the broker has not acknowledged yet.
 type flight struct {
 	token mqtt.Token
-	seq   uint64 // of a durable message; 0 for others
+	stamp stamp
 	size  int    // bytes
-	live  bool
+	seq   uint64 // of a durable message; 0 for others
+	end   int    // bytes of that message that have arrived with this
+	last  bool   // which are all
+	live  bool   // the end of a live picture
+	hello bool
 }
 
 // session is one connection.
 type session struct {
 	*Uplink
 	conn      Conn
-	flying    []flight // in the order in which they were published
-	bytes     int      // of flying
-	lives     int      // live pictures in flying
-	unread    bool     // a stored message could not be read, and it was said
-	leaving   bool     // an owner has reset this camera
+	flying    []flight  // in the order in which they were published
+	bytes     int       // of flying
+	lives     int       // live pictures on their way
+	durable   *outgoing // the stored message that is being sent; nil for none
+	picture   *outgoing // the live picture that is
+	turn      int       // pieces of other things since one of a live picture
+	handed    progress  // of stored messages that were begun, and put off for others
+	proven    int       // bytes of the largest message that was acknowledged
+	unread    bool      // a stored message could not be read, and it was said
+	leaving   bool      // an owner has reset this camera
 	confessed time.Duration
 }
 
@@ -67,8 +73,9 @@ func (u *Uplink) session(ctx context.Context) error {
 		return err
 	}
 	u.greet()
-	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono()}
-	s.publish(ctx, hello, flight{})
+	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono(), handed: progress{}}
+	s.link.connected(u.config.Mono())
+	s.publish(ctx, hello, flight{hello: true})
 	err = s.loop(ctx)
 	s.sweep()
 	if ctx.Err() == nil {
@@ -191,46 +198,90 @@ func (s *session) acknowledged() error {
 		s.lives--
 	}
 	s.mu.Lock()
-	s.counters.Published++
+	if f.last || f.hello {
+		s.counters.Published++
+	}
 	s.mu.Unlock()
+	s.link.acknowledged(s.config.Mono(), f.stamp, f.size)
+	s.proven = max(s.proven, f.size)
+	s.raise()
 	if f.seq != 0 {
-		s.spool.Ack(f.seq)
+		s.arrived(f)
 	}
 	return nil
 }
 
 func (s *session) publish(ctx context.Context, m mqtt.Message, f flight) {
-	f.token, f.size = s.conn.Publish(ctx, m), len(m.Payload)
+	f.stamp, f.size = s.link.send(s.config.Mono(), s.bytes), len(m.Payload)
+	f.token = s.conn.Publish(ctx, m)
 	s.flying = append(s.flying, f)
 	s.bytes += f.size
-	if f.live {
-		s.lives++
-	}
 }
 
-// pump publishes until the window is full or nothing waits. Answers come first,
-// because somebody waits for them; at most one live picture is on its way at a
-// time, so that a slow link carries events beside it.
+// pump publishes until the window is full or nothing waits.
 func (s *session) pump(ctx context.Context) {
-	for len(s.flying) < window && s.bytes < windowBytes && ctx.Err() == nil {
-		if b := s.nextLive(); b != nil {
-			s.publish(ctx, mqtt.Message{Topic: s.topic("live"), Payload: b, QoS: 1, Retained: true}, flight{live: true})
+	for len(s.flying) < window && s.bytes < s.link.window() && ctx.Err() == nil {
+		s.nextPicture()
+		if !s.nextDurable() {
 			continue
 		}
-		o, ok, err := s.spool.Offer()
-		if err != nil {
-			if !s.unread {
-				s.log.Warn("a stored message cannot be read now", "err", err)
+		switch live := s.picture != nil && (s.durable == nil || s.turn >= share(s.durable.class)); {
+		case live:
+			s.turn = 0
+			if s.send(ctx, s.picture); s.picture.sent() {
+				s.picture = nil
 			}
-			s.unread = true
-			continue
-		}
-		if !ok {
+		case s.durable != nil:
+			s.turn++
+			if s.send(ctx, s.durable); s.durable.sent() {
+				s.durable = nil
+			}
+		default:
+			s.link.starved(s.bytes)
 			s.confessAgain()
 			return
 		}
-		s.publish(ctx, s.address(o), flight{seq: o.Seq})
 	}
+}
+
+// share is how many pieces of a stored message go for each of a live picture, so
+// that somebody who looks sees something, and an event hardly waits for it.
+func share(c spool.Class) int {
+	if c == spool.Clip {
+		return 1
+	}
+	return 4
+}
+
+// nextDurable makes sure that s.durable is the most important of what is stored.
+// It is false when a message could not be read.
+func (s *session) nextDurable() bool {
+	var o spool.Offer
+	var ok bool
+	var err error
+	if s.durable == nil {
+		o, ok, err = s.spool.Offer()
+	} else {
+		var keep bool
+		if o, ok, keep, err = s.spool.Instead(s.durable.seq); keep {
+			return true
+		}
+		s.durable = nil
+		if !ok && err == nil {
+			o, ok, err = s.spool.Offer()
+		}
+	}
+	if err != nil {
+		if !s.unread {
+			s.log.Warn("a stored message cannot be read now", "err", err)
+		}
+		s.unread = true
+		return false
+	}
+	if ok {
+		s.start(o)
+	}
+	return true
 }
 
 // address says where a stored message goes. Only the newest status is retained:
@@ -260,25 +311,43 @@ func (s *session) confessAgain() {
 	}
 }
 
-// nextLive takes the live picture that is to be published next, nil if none.
-func (s *session) nextLive() []byte {
+// nextPicture makes sure that s.picture is a live picture that is worth sending.
+// Answers come first, because somebody waits for them; of others one is on its way
+// at a time.
+func (s *session) nextPicture() {
 	now := s.config.Mono()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.picture != nil && (s.private || now >= s.picture.until) {
+		s.picture = nil
+		s.lives--
+	}
+	if s.picture != nil && (s.picture.at > 0 || s.picture.asked || s.live == nil && len(s.answers) == 0) {
+		return
+	}
 	for len(s.answers) > 0 {
 		a := s.answers[0]
 		s.answers = s.answers[1:]
 		if now < a.until {
-			return a.sealed
+			s.show(a, true)
+			return
 		}
 	}
-	if s.live == nil || s.lives > 0 {
-		return nil
+	if s.live == nil || s.lives > 0 && s.picture == nil {
+		return
 	}
-	l := s.live
+	l := *s.live
 	s.live = nil
-	if now >= l.until {
-		return nil
+	if now < l.until {
+		s.show(l, false)
 	}
-	return l.sealed
+}
+
+// show makes ready to send a live picture, in place of one of which nothing has
+// been sent. s.mu is held.
+func (s *session) show(l fleeting, asked bool) {
+	if s.picture == nil {
+		s.lives++
+	}
+	s.picture = &outgoing{until: l.until, asked: asked, whole: mqtt.Message{Topic: s.topic("live"), Payload: l.sealed, QoS: 1, Retained: true}}
 }

@@ -8,6 +8,12 @@
 // delivered; until then the spool is the archive that a viewer's resend is
 // answered from.
 //
+// What is urgent goes first: status, snapshots, the newest clip, and then what else
+// waits. No more is on its way than the link carries in a moment, and what it does
+// not carry at once goes in pieces (package piece), each of them acknowledged, so
+// that nothing urgent waits for a large message, and no message begins anew when
+// the network is cut.
+//
 // What this package does not do: it takes no picture, starts no goroutine, and
 // knows one broker at a time. It does not protect from a broker that drops
 // everything; it makes that visible to viewers, as gaps.
@@ -104,7 +110,7 @@ type Uplink struct {
 	requests chan Request
 	orders   chan Order
 	wake     chan struct{} // there is something to publish
-	suspect  suspect       // Run's own
+	road                   // Run's own
 
 	mu         sync.Mutex
 	boot       [16]byte
@@ -118,6 +124,16 @@ type Uplink struct {
 	status     *Status    // said last
 	statusHead uint64     // newest status that was published
 	counters   Stats
+}
+
+// road is what is known of the way to the broker over connections.
+type road struct {
+	link     link
+	progress progress
+	suspect  suspect
+	ceiling  int // bytes of the largest piece that the broker is thought to take
+	passed   int // acknowledgements since ceiling fell
+	carried  int // acknowledgements of stored messages, or pieces of them
 }
 
 // fleeting is a sealed live picture. It is worth publishing until a time of the
@@ -144,6 +160,7 @@ func Open(c Config) (*Uplink, error) {
 	u := &Uplink{
 		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
 		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), wake: make(chan struct{}, 1),
+		road: road{progress: progress{}, ceiling: pieceMost},
 	}
 	if _, err := rand.Read(u.boot[:]); err != nil {
 		return nil, err

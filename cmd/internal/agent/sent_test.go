@@ -14,6 +14,7 @@ import (
 	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/piece"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -81,6 +82,7 @@ type screen struct {
 	air    *air
 	camera seal.CameraID
 	opener *seal.Opener
+	joiner piece.Joiner
 	seen   int
 	shown  []*seal.Verified
 }
@@ -108,7 +110,18 @@ func (s *screen) look() {
 		if topic == "hello" {
 			continue
 		}
-		v, err := s.opener.Open(s.camera, m.Payload)
+		sealed := m.Payload
+		if topic == piece.Topic {
+			kind, whole, err := s.joiner.Add(m.Topic, sealed)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			if whole == nil {
+				continue
+			}
+			sealed, topic = whole, kind.String()
+		}
+		v, err := s.opener.Open(s.camera, sealed)
 		if err != nil {
 			s.t.Fatalf("%s: %v", topic, err)
 		}

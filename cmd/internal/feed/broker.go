@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/piece"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -54,7 +55,7 @@ type BrokerConfig struct {
 type Stats struct {
 	Connected uint64 // connections made
 	Received  uint64 // Items handed on
-	Ignored   uint64 // messages on topics that no camera has
+	Ignored   uint64 // messages on topics that no camera has, and what is no piece of one
 	Dropped   uint64 // messages lost because the viewer was too slow
 }
 
@@ -67,6 +68,8 @@ type Broker struct {
 	mu   sync.Mutex
 	conn Conn   // nil while there is none
 	why  string // there is none
+
+	joiner piece.Joiner // Run's own; what is unfinished outlives a connection
 
 	connected, received, ignored, dropped atomic.Uint64
 }
@@ -159,8 +162,10 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 	since := time.Now()
 	for {
 		for it, ok := q.pop(); ok; it, ok = q.pop() {
-			b.received.Add(1)
-			each(it)
+			if it, ok = b.joined(it); ok {
+				b.received.Add(1)
+				each(it)
+			}
 		}
 		select {
 		case <-q.filled:
@@ -170,6 +175,19 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 			return time.Since(since), ctx.Err()
 		}
 	}
+}
+
+// joined returns it, or the Item that it completes as a piece.
+func (b *Broker) joined(it Item) (Item, bool) {
+	if it.Kind != pieces {
+		return it, true
+	}
+	kind, whole, err := b.joiner.Add(string(it.Camera), it.Sealed)
+	if err != nil {
+		b.ignored.Add(1)
+		return Item{}, false
+	}
+	return Item{Camera: it.Camera, Kind: kind.String(), Sealed: whole}, whole != nil
 }
 
 // pump takes messages from the connection as they come, so that its short

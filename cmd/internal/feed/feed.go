@@ -4,6 +4,9 @@
 // Three things are a Feed: Broker, over MQTT; Relay, which stands between
 // another Feed and a viewer and can be made hostile; and Fake, for tests.
 //
+// Messages that a camera sent in pieces are put together here: nobody behind a Feed
+// knows of pieces.
+//
 // What this package does not do: it opens no seal and believes nothing. The
 // camera of an Item is what a topic said, which is a hint about whose picture
 // it might be and never proof. It keeps nothing for later.
@@ -14,6 +17,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/sealcam/sealcam/uplink/piece"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -23,6 +27,8 @@ const (
 	Status = "status"
 	Live   = "live"
 	Media  = "media"
+
+	pieces = piece.Topic // of Live and Media; no Item has this kind
 )
 
 // Downwards:
@@ -61,7 +67,7 @@ const topicRoot = "sealcam/v1/"
 // Filters returns the topic filters of what a viewer reads.
 func Filters() []string {
 	var filters []string
-	for _, kind := range []string{Roster, Hello, Status, Live, Media} {
+	for _, kind := range []string{Roster, Hello, Status, Live, Media, pieces} {
 		filters = append(filters, topicRoot+"+/"+kind)
 	}
 	return filters
@@ -81,7 +87,7 @@ func parseTopic(topic string) (camera seal.CameraID, kind string, ok bool) {
 	id, kind, _ := strings.Cut(rest, "/")
 	camera, err := seal.ParseCameraID(id)
 	switch kind {
-	case Hello, Status, Live, Media, Roster:
+	case Hello, Status, Live, Media, Roster, pieces:
 		return camera, kind, err == nil
 	}
 	return "", "", false

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/piece"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -109,6 +110,43 @@ func run(f Feed, each func(Item)) (stop func() error) {
 	return func() error { cancel(); return <-done }
 }
 
+// Messages in pieces come out whole, over as many connections as it takes; what is
+// no piece is counted and no more.
+func TestBrokerJoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conns := []*fakeConn{newConn(), newConn()}
+		b, _ := newBroker(t, 0, nil, func(n int) (Conn, error) { return conns[n], nil })
+		var got []string
+		stop := run(b, func(it Item) {
+			got = append(got, fmt.Sprintf("%.1s %s %d %v", it.Camera, it.Kind, len(it.Sealed), it.Retained))
+		})
+		whole := bytes.Repeat([]byte("sealed"), 1000)
+		send := func(c *fakeConn, from byte, kind piece.Kind, at, end int) {
+			p := piece.Piece{Kind: kind, Size: len(whole), At: at, Name: piece.Name(whole), Data: whole[at:end]}
+			c.messages <- mqtt.Message{Topic: Topic(camera(from), "piece"), Payload: p.Append(nil)}
+		}
+		send(conns[0], 'a', piece.Media, 0, 2048)
+		send(conns[0], 'a', piece.Live, 4096, 6000)
+		conns[0].messages <- mqtt.Message{Topic: Topic(camera('a'), "piece"), Payload: whole}
+		synctest.Wait()
+		conns[0].lose(errors.New("cut"))
+		time.Sleep(time.Minute)
+		send(conns[1], 'b', piece.Media, 2048, 6000)
+		send(conns[1], 'a', piece.Media, 2048, 6000)
+		send(conns[1], 'a', piece.Live, 0, 4096)
+		synctest.Wait()
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
+		}
+		if want := []string{"a media 6000 false", "a live 6000 false"}; !slices.Equal(got, want) {
+			t.Errorf("handed on %q, want %q", got, want)
+		}
+		if s := b.Stats(); s.Received != 2 || s.Ignored != 1 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
 func TestBrokerHandsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := newConn()
@@ -143,7 +181,7 @@ func TestBrokerHandsOn(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("handed on %q, want %q", got, want)
 		}
-		if !slices.Equal(conn.subscribed, []string{"sealcam/v1/+/roster", "sealcam/v1/+/hello", "sealcam/v1/+/status", "sealcam/v1/+/live", "sealcam/v1/+/media"}) {
+		if !slices.Equal(conn.subscribed, []string{"sealcam/v1/+/roster", "sealcam/v1/+/hello", "sealcam/v1/+/status", "sealcam/v1/+/live", "sealcam/v1/+/media", "sealcam/v1/+/piece"}) {
 			t.Errorf("subscribed to %q", conn.subscribed)
 		}
 		if s := b.Stats(); s != (Stats{Connected: 1, Received: 5, Ignored: 6, Dropped: 3}) {

@@ -10,11 +10,38 @@ import "errors"
 func (s *Spool) Offer() (m Offer, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		e := s.x.next()
-		if e == nil {
-			return Offer{}, false, nil
+	return s.offer(s.x.next())
+}
+
+// Instead is for a message that was offered and has not been sent to its end. It
+// offers, in place of it, one that is to be sent before it, and the first waits
+// again. ok is false when there is none such; keep says whether seq is still to be
+// sent. It reads nothing unless there is one.
+func (s *Spool) Instead(seq uint64) (m Offer, ok, keep bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.flying[seq]
+	if e == nil {
+		return Offer{}, false, false, nil
+	}
+	if e.state != delivered { // a viewer may have got it by another way
+		s.x.enqueue(e, true)
+		if n := s.x.next(); n != e {
+			e.inFlight = false
+			delete(s.flying, seq)
+			m, ok, err = s.offer(n)
+			return m, ok, false, err
 		}
+		return Offer{}, false, true, nil
+	}
+	e.inFlight = false
+	delete(s.flying, seq)
+	return Offer{}, false, false, nil
+}
+
+// offer hands out e, or what comes after it when it is damaged. e may be nil.
+func (s *Spool) offer(e *entry) (m Offer, ok bool, err error) {
+	for ; e != nil; e = s.x.next() {
 		b, err := s.read(e)
 		switch {
 		case errors.Is(err, ErrCorrupt):
@@ -29,6 +56,7 @@ func (s *Spool) Offer() (m Offer, ok bool, err error) {
 		s.flying[e.seq] = e
 		return Offer{Seq: e.seq, Class: e.class, Group: e.group, Bytes: b}, true, nil
 	}
+	return Offer{}, false, nil
 }
 
 // condemn sets a damaged message aside. Its loss is on record first.

@@ -1,0 +1,244 @@
+package uplink
+
+import (
+	"path"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/piece"
+)
+
+// thin makes the air a link of so many bytes a second with a delay each way: a
+// message is there, and acknowledged, when those before it are.
+func (a *air) thin(rate float64, delay time.Duration) { a.rate, a.delay = rate, delay }
+
+// carry acknowledges s when a thin link has carried it. a.mu is held.
+func (c *airConn) carry(s *sent) {
+	begin := time.Now()
+	if begin.Before(c.busy) {
+		begin = c.busy
+	}
+	c.busy = begin.Add(time.Duration(float64(len(s.Payload)+100) / c.air.rate * float64(time.Second)))
+	time.AfterFunc(time.Until(c.busy)+2*c.air.delay, func() {
+		c.air.mu.Lock()
+		defer c.air.mu.Unlock()
+		if c.air.rule != nil && !c.air.rule(s.Message) {
+			c.drop(errLost)
+		}
+		if c.Err() == nil {
+			s.at = time.Now()
+			c.arrived = append(c.arrived, s)
+			close(s.done)
+		}
+	})
+}
+
+// reader is a viewer that is there all the time: it puts together and opens what
+// has arrived.
+type reader struct {
+	h      *home
+	joiner piece.Joiner
+	conn   int // that it has come to
+	read   int
+	texts  []string
+	at     map[string]time.Time
+	bytes  int
+}
+
+func (r *reader) look() []string {
+	r.h.t.Helper()
+	synctest.Wait()
+	r.h.air.mu.Lock()
+	defer r.h.air.mu.Unlock()
+	if r.at == nil {
+		r.at = map[string]time.Time{}
+	}
+	for ; r.conn < len(r.h.air.conns); r.conn, r.read = r.conn+1, 0 {
+		c := r.h.air.conns[r.conn]
+		for ; r.read < len(c.arrived); r.read++ {
+			r.take(c.arrived[r.read])
+		}
+		if r.conn == len(r.h.air.conns)-1 {
+			break
+		}
+	}
+	return r.texts
+}
+
+func (r *reader) take(s *sent) {
+	r.h.t.Helper()
+	b := s.Payload
+	r.bytes += len(b)
+	switch path.Base(s.Topic) {
+	case piece.Topic:
+		_, whole, err := r.joiner.Add("door", b)
+		r.h.do(err)
+		if b = whole; whole == nil {
+			return
+		}
+	case "hello":
+		return
+	}
+	v, err := r.h.opener.Open(r.h.camera.ID(), b)
+	if err != nil {
+		r.h.t.Errorf("on %s: %v", s.Topic, err)
+		return
+	}
+	text := v.Meta().Kind
+	if text == "snapshot" || text == "clip" {
+		text, _, _ = strings.Cut(said(v), "...")
+	}
+	r.texts = append(r.texts, text)
+	r.at[text] = s.at
+}
+
+// large is a text that is named by its first ten bytes.
+func large(name string, bytes int) string {
+	return name + strings.Repeat("-", 10-len(name)) + strings.Repeat("x", bytes-10)
+}
+
+func (h *home) part(event uint64, text string) encode.Picture {
+	p := h.picture(text)
+	p.Kind, p.Media, p.Event = encode.ClipPart, "video/mp4", event
+	return p
+}
+
+// A part of a clip that takes three minutes at 64 kbit/s arrives over a link that
+// is cut every 10 s, and what the broker has is not sent again.
+func TestLargeMessageOverLinkThatIsCut(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(8000, 100*time.Millisecond)
+		h.open()
+		h.do(h.up.Send(h.part(1, large("clip", 1_400_000))))
+		h.run()
+		r := reader{h: h}
+		began := time.Now()
+		for len(r.look()) == 0 && time.Since(began) < 20*time.Minute {
+			h.pass(10 * time.Second)
+			r.look()
+			h.air.cut()
+			h.pass(time.Second)
+		}
+		expect(t, "arrived", r.look(), []string{"clip------"})
+		if r.bytes > 1_700_000 {
+			t.Errorf("%d bytes were sent for it", r.bytes)
+		}
+		if n := h.log.count("passed over"); n > 0 {
+			t.Errorf("given up: %q", h.log.said)
+		}
+		t.Logf("after %v and %d connections, %d bytes", time.Since(began).Round(time.Second), len(h.air.conns), r.bytes)
+	})
+}
+
+// While a clip is on its way, a status and a snapshot wait for what is in the
+// network already, and for nothing else.
+func TestClipHoldsUpNothing(t *testing.T) {
+	for rate, most := range map[float64]time.Duration{8000: 2500 * time.Millisecond, 32000: 1500 * time.Millisecond, 1e6: 900 * time.Millisecond} {
+		inHome(t, func(t *testing.T, h *home) {
+			h.air.thin(rate, 50*time.Millisecond)
+			h.open()
+			h.do(h.up.Send(h.part(1, large("clip", 4_000_000))))
+			h.run()
+			h.pass(2 * time.Second)
+			r := reader{h: h}
+			asked := time.Now()
+			h.do(h.up.Status(Status{State: "trouble"}))
+			for len(r.look()) == 0 && time.Since(asked) < time.Minute {
+				h.pass(10 * time.Millisecond)
+			}
+			waited := r.at["status"].Sub(asked)
+			t.Logf("%.0f bytes a second: a status waits %v", rate, waited)
+			if waited <= 0 || waited > most {
+				t.Errorf("%.0f bytes a second: a status waited %v", rate, waited)
+			}
+			asked = time.Now()
+			h.send(large("face", 20_000))
+			for len(r.look()) == 1 && time.Since(asked) < time.Minute {
+				h.pass(10 * time.Millisecond)
+			}
+			took := r.at["face------"].Sub(asked) - time.Duration(23_000/rate*float64(time.Second))
+			if took > most {
+				t.Errorf("%.0f bytes a second: a snapshot waited %v beside its own time", rate, took)
+			}
+			// The link is used to its end all the same.
+			began, before := time.Now(), r.bytes
+			h.pass(3 * time.Second)
+			r.look()
+			if used := float64(r.bytes-before) / time.Since(began).Seconds() / rate; used < 0.8 && len(r.texts) == 2 {
+				t.Errorf("%.0f bytes a second: %.0f %% of the link are used", rate, 100*used)
+			}
+		})
+	}
+}
+
+// The newest clip goes before one that is on its way, which is not begun anew.
+func TestNewestClipFirst(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(32000, 20*time.Millisecond)
+		h.open()
+		h.do(h.up.Send(h.part(1, large("old", 1_000_000))))
+		h.run()
+		h.pass(20 * time.Second)
+		h.do(h.up.Send(h.part(2, large("new", 300_000))))
+		h.send(large("face", 60_000))
+		r := reader{h: h}
+		for began := time.Now(); len(r.look()) < 3 && time.Since(began) < 2*time.Minute; {
+			h.pass(time.Second)
+		}
+		expect(t, "in order", r.texts, []string{"face------", "new-------", "old-------"})
+		if r.bytes > 1_500_000 {
+			t.Errorf("%d bytes were sent", r.bytes)
+		}
+	})
+}
+
+// A live picture shares a thin link with clips, and takes little from an event.
+func TestLivePictureInPieces(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(32000, 20*time.Millisecond)
+		h.open()
+		h.do(h.up.Send(h.part(1, large("clip", 2_000_000))))
+		h.run()
+		h.pass(5 * time.Second)
+		h.do(h.up.Live(h.picture(large("live", 60_000))))
+		h.pass(100 * time.Millisecond)
+		h.send(large("face", 60_000))
+		r := reader{h: h}
+		asked := time.Now()
+		for len(r.look()) < 2 && time.Since(asked) < time.Minute {
+			h.pass(100 * time.Millisecond)
+		}
+		expect(t, "in order", r.texts, []string{"face------", "live------"})
+		if took := r.at["face------"].Sub(asked); took > 4*time.Second {
+			t.Errorf("the picture of the event took %v", took)
+		}
+		h.do(h.up.Live(h.picture(large("closed", 60_000))))
+		h.pass(time.Second)
+		h.up.SetPrivate(true)
+		h.pass(10 * time.Second)
+		if got := r.look(); len(got) != 2 {
+			t.Errorf("after the camera was closed came %q", got[2:])
+		}
+	})
+}
+
+// A broker that takes no large messages gets small ones.
+func TestBrokerWithALimit(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(1e6, time.Millisecond)
+		h.air.rule = func(m mqtt.Message) bool { return len(m.Payload) < 10_000 }
+		h.open()
+		h.send("one", large("large", 200_000), "three")
+		h.run()
+		h.pass(10 * time.Minute)
+		r := reader{h: h}
+		expect(t, "arrived", r.look(), []string{"one", "large-----", "three"})
+		if n := len(h.air.conns); n > 5 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
