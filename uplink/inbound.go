@@ -68,12 +68,12 @@ var (
 // takeRoster accepts a newer roster of the household: from the next message on,
 // its viewers can open what is sealed, and nobody else can.
 func (s *session) takeRoster(b []byte) error {
+	s.mu.Lock() // nothing is sealed between the two
+	defer s.mu.Unlock()
 	if err := s.config.Camera.SetRoster(b); err != nil {
 		return err
 	}
 	roster := s.config.Camera.Roster()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.guard.SetRoster(roster)
 	if s.sealer == nil {
 		return s.newSealer(roster) // named again
