@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -21,6 +22,10 @@ bytes:
 
   sealcam verify --proof FILE.jpg.proof FILE.jpg
 
+Parts of a clip become one MP4 together, with one proof of all of them. FILE may be
+a directory, such as one of sealcam watch --save --sealed: all sealed files in it,
+or with --event those of one event.
+
 Both stand beside FILE, or in --out. Whoever gets them learns what can be seen and
 all that the camera said about it: its id, the household's id, when, why, in which
 light, what was recognised. It shows nothing about any other picture. Whose camera
@@ -29,11 +34,12 @@ it is, and where it hangs, a proof does not show.
 
 // runExport is "sealcam export".
 func runExport(_ context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("export", "sealcam export --household DIR [--viewer NAME] [--camera CAMERA] [--out DIR] FILE.sealed...", exportText)
+	fs := env.Flags("export", "sealcam export --household DIR [--viewer NAME] [--camera CAMERA] [--event N] [--out DIR] FILE.sealed|DIR...", exportText)
 	dir := fs.String("household", "", "the household's `directory`")
 	name := fs.String("viewer", "", "as which viewer; the only one if empty")
 	camera := fs.String("camera", "", "id or name of the `camera` that the files must be of; any of the household's if empty")
 	out := fs.String("out", "", "`directory` to write into; that of FILE if empty")
+	event := fs.Uint64("event", 0, "only what is of the event of this `number`; 0 for all")
 	files, err := parseMixed(fs, args)
 	switch {
 	case err != nil:
@@ -55,26 +61,55 @@ func runExport(_ context.Context, env *cli.Env, args []string) error {
 		}
 		expected = c.ID
 	}
-	refused := false
+	if files, err = sealedFiles(files); err != nil {
+		return err
+	}
+	e := &exporter{env: env, who: who, camera: expected, event: *event, out: *out}
+	defer e.close()
 	for _, file := range files {
-		b, err := readBounded(env.Stdin, file, seal.MaxSealed)
-		if err != nil {
-			return err
-		}
-		v, err := openExport(who, expected, b)
-		if err != nil {
-			refused = true
-			tellRefusal(env, file, err)
-			continue
-		}
-		if err := writeExport(env, who, file, *out, v); err != nil {
+		if err := e.file(file); err != nil {
 			return err
 		}
 	}
-	if refused {
+	if err := e.clips(); err != nil {
+		return err
+	}
+	if e.refused {
 		return &cli.Silent{Code: cli.ExitFailed}
 	}
 	return nil
+}
+
+// exporter is a run of sealcam export.
+type exporter struct {
+	env     *cli.Env
+	who     *identity.Viewer
+	camera  seal.CameraID // "" for any
+	event   uint64        // 0 for any
+	out     string
+	refused bool
+	films   []exportFilm
+}
+
+// file exports one sealed file, or takes it for a film.
+func (e *exporter) file(file string) error {
+	b, err := readBounded(e.env.Stdin, file, seal.MaxSealed)
+	if err != nil {
+		return err
+	}
+	v, err := openExport(e.who, e.camera, b)
+	if err != nil {
+		e.refused = true
+		tellRefusal(e.env, file, err)
+		return nil
+	}
+	if m := v.Meta(); e.event != 0 && m.Event != e.event {
+		return nil
+	}
+	if _, ok := clip.KeyOf(v); ok {
+		return e.part(file, v)
+	}
+	return writeExport(e.env, e.who, file, e.out, v)
 }
 
 // openExport opens a message as of the time when it was good: a proof says what
@@ -111,13 +146,8 @@ func writeExport(env *cli.Env, who *identity.Viewer, file, out string, v *seal.V
 	base := album.Name(v.Meta())
 	if file != "-" {
 		base = strings.TrimSuffix(filepath.Base(file), album.SealedEnding)
-		if out == "" {
-			out = filepath.Dir(file)
-		}
 	}
-	if out == "" {
-		out = "."
-	}
+	out = outFor(out, file)
 	to, err := album.Open(out)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,13 +9,14 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 const inspectText = `
-Says in words what a file shows to everybody: a sealed message, a camera's request
-or hello, or a pairing. It needs no key, and so it can prove nothing about whose
+Says in words what a file shows to everybody: a sealed message (such as a picture or
+a part of a clip), a camera's request or hello, a pairing, or the proof of a clip. It needs no key, and so it can prove nothing about whose
 camera it was or what can be seen: sealcam verify does.
 `
 
@@ -67,11 +69,27 @@ func inspect(env *cli.Env, file string, b []byte) error {
 		return tell(env, file, "a pairing", []fact{{"camera", string(p.Camera)}, {"household", string(p.Household)}, {"broker", orNone(p.Broker)}},
 			"Nothing in it was checked; the camera does, when it is claimed.")
 	}
+	if clip.IsProof(b) {
+		return inspectProof(env, file, b)
+	}
 	var refusal *seal.Refusal
 	if errors.As(err, &refusal) && refusal.Reason == seal.BrokenSeal {
 		return fmt.Errorf("a sealed message that was changed: %s", printable(refusal.Detail, 300))
 	}
 	return errors.New("neither a sealed message, nor a hello, a request or a pairing")
+}
+
+// inspectProof tells which parts of a clip a proof is about.
+func inspectProof(env *cli.Env, file string, b []byte) error {
+	parts, err := clip.ProofParts(bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	if len(parts) == 0 {
+		return errors.New("a proof of a clip, about no part of it")
+	}
+	words := fmt.Sprintf("%d: %d to %d", len(parts), parts[0]+1, parts[len(parts)-1]+1)
+	return tell(env, file, "a proof of a clip", []fact{{"parts", words}}, "Nothing in it was checked; sealcam verify --proof does, with the film beside it.")
 }
 
 const helloProves = "It proves that its sender has the camera's key, and nothing about when, or about which camera\nstands in front of you: compare the id with sealcamd id on it."

@@ -19,6 +19,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip/cliptest"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -140,6 +141,8 @@ func cameraMain(args []string) error {
 		return agent.Pair(context.Background(), agent.Defaults(), c, string(text), "script", slog.New(slog.NewTextHandler(os.Stdout, nil)))
 	case "seal": // camera seal STATE durable|live COUNT OUT: OUT.1 ... OUT.COUNT
 		return cameraSeal(c, args[2], args[3], args[4])
+	case "clip": // camera clip STATE EVENT COUNT OUT: its parts OUT.1 ... OUT.COUNT
+		return cameraClip(c, args[2], args[3], args[4])
 	case "send": // camera send STATE BROKER KIND FILE...
 		return cameraSend(c, args[2], args[3], args[4:])
 	case "run": // camera run STATE: until an owner resets it
@@ -190,6 +193,38 @@ func cameraSeal(c *identity.Camera, stream, count, out string) error {
 		}
 		prev = sealed.Hash
 		if err := os.WriteFile(fmt.Sprintf("%s.%d", out, i+1), sealed.Bytes, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cameraClip seals a clip of one-second parts, numbers as its event's times ten.
+func cameraClip(c *identity.Camera, event, count, out string) error {
+	s, err := seal.NewSealer(seal.SealerConfig{Key: c.Signer(), Roster: c.Roster(), Boot: [16]byte{1}, Firmware: "script"})
+	if err != nil {
+		return err
+	}
+	id, err := strconv.Atoi(event)
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return err
+	}
+	began := time.Now().Add(-time.Duration(n) * time.Second)
+	for i := range n {
+		m := seal.Meta{
+			Stream: seal.Durable, Seq: uint64(10*id + i), Kind: seal.KindClip, Media: "video/mp4", Event: uint64(id), Part: uint32(i), Last: i+1 == n,
+			Taken: began.Add(time.Duration(i) * time.Second), Clock: seal.ClockNTP, Cause: "motion", Light: "day", Width: 640, Height: 360,
+			Labels: seal.ClipMarks{PreRoll: 1500 * time.Millisecond}.Labels(),
+		}
+		sealed, err := s.Seal(m, cliptest.Part(uint32(i), "head", byte(id)))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(fmt.Sprintf("%s.%d.sealed", out, i+1), sealed.Bytes, 0o644); err != nil {
 			return err
 		}
 	}

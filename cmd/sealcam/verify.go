@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -20,18 +21,22 @@ the household's name for it; nothing in a file decides that.
 With --proof it checks plain media that sealcam export wrote instead, against the
 proof beside it. That takes no household and no key; --camera is an id then.
 
-Exit code 0 means that every file is verified, 1 that one was refused or could not
-be read, 2 a mistake in the command. It says nothing about when: an old file
+Of clips it says which parts there are: what is missing, stands twice or in another
+order is named, in files of parts and in a film with its proof.
+
+Exit code 0 means that every file is verified, and every clip whole or --partial was
+given, 1 that one was not or could not be read, 2 a mistake in the command. It says nothing about when: an old file
 verifies like a new one, but a live picture is refused as stale once it has expired.
 `
 
 // runVerify is "sealcam verify".
 func runVerify(_ context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("verify", "sealcam verify --household DIR [--viewer NAME] --camera CAMERA FILE...\n       sealcam verify --proof FILE.proof [--camera ID] MEDIA", verifyText)
+	fs := env.Flags("verify", "sealcam verify --household DIR [--viewer NAME] --camera CAMERA [--partial] FILE...\n       sealcam verify --proof FILE.proof [--camera ID] [--partial] MEDIA", verifyText)
 	dir := fs.String("household", "", "the household's `directory`")
 	name := fs.String("viewer", "", "as which viewer; the only one if empty")
 	camera := fs.String("camera", "", "id or name of the `camera` that the files must be of")
 	proof := fs.String("proof", "", "check MEDIA against this proof `file`, without any key")
+	partial := fs.Bool("partial", false, "a clip may lack parts")
 	files, err := parseMixed(fs, args)
 	switch {
 	case err != nil:
@@ -39,7 +44,7 @@ func runVerify(_ context.Context, env *cli.Env, args []string) error {
 	case *proof != "" && (*dir != "" || *name != ""):
 		return cli.Usagef("--proof needs no household: leave out --household and --viewer")
 	case *proof != "":
-		return verifyProof(env, *proof, *camera, files)
+		return verifyProof(env, *proof, *camera, *partial, files)
 	case *dir == "":
 		return cli.Usagef("--household is missing")
 	case *camera == "":
@@ -59,7 +64,7 @@ func runVerify(_ context.Context, env *cli.Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	refused := false
+	refused, clips := false, clipsOfFiles{env: env, partial: *partial, films: map[clip.Key]*clip.Film{}}
 	for _, file := range files {
 		b, err := readBounded(env.Stdin, file, seal.MaxSealed)
 		if err != nil {
@@ -72,8 +77,9 @@ func runVerify(_ context.Context, env *cli.Env, args []string) error {
 			continue
 		}
 		fmt.Fprintf(env.Stdout, "%s  %s  %s\n", env.Paint(cli.Good, "verified"), file, verifiedWords(v, expected.Name))
+		refused = !clips.take(file, v) || refused
 	}
-	if refused {
+	if !clips.end() || refused {
 		return &cli.Silent{Code: cli.ExitFailed}
 	}
 	return nil
@@ -102,5 +108,9 @@ func verifiedWords(v *seal.Verified, name string) string {
 	if m.Clock != seal.ClockNone {
 		taken = "taken " + m.Taken.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
-	return fmt.Sprintf("%s, %s, %s message %d, %s, %d bytes", name, m.Kind, m.Stream, m.Seq, taken, len(media))
+	what := m.Kind
+	if m.Kind == seal.KindClip {
+		what = fmt.Sprintf("part %d of the clip of event %d", m.Part+1, m.Event)
+	}
+	return fmt.Sprintf("%s, %s, %s message %d, %s, %d bytes", name, what, m.Stream, m.Seq, taken, len(media))
 }

@@ -9,7 +9,7 @@ import (
 
 // verifyProof checks published media against a proof, without any key. said is
 // the id of the camera that it must be of, or empty.
-func verifyProof(env *cli.Env, proof, said string, files []string) error {
+func verifyProof(env *cli.Env, proof, said string, partial bool, files []string) error {
 	if len(files) != 1 {
 		return cli.Usagef("expected one MEDIA file: a proof is of one, and this is about %d", len(files))
 	}
@@ -23,6 +23,9 @@ func verifyProof(env *cli.Env, proof, said string, files []string) error {
 	}
 	if proof == "-" && files[0] == "-" {
 		return cli.Usagef("the proof and the media cannot both come from standard input")
+	}
+	if isClipProof(proof) {
+		return verifyFilm(env, proof, expected, partial, files[0])
 	}
 	claims, err := readBounded(env.Stdin, proof, seal.MaxProof)
 	if err != nil {
@@ -56,12 +59,16 @@ func provenFacts(p *seal.Proven, size int) []fact {
 		{"what", fmt.Sprintf("%s, %s, %d bytes, %s message %d", m.Kind, m.Media, size, m.Stream, m.Seq)},
 		{"taken", taken},
 	}
+	if m.Kind == seal.KindClip {
+		facts = append(facts, fact{"part", fmt.Sprintf("%d of the clip of event %d", m.Part+1, m.Event)})
+	}
 	for _, f := range []fact{{"cause", m.Cause}, {"light", m.Light}, {"firmware", m.Firmware}} {
 		if f.value != "" {
 			facts = append(facts, f)
 		}
 	}
-	for _, l := range m.Labels {
+	_, labels := m.Clip()
+	for _, l := range labels {
 		facts = append(facts, fact{"recognised", fmt.Sprintf("%s, certain to %d/1000", printable(l.Name, seal.MaxName), l.Score)})
 	}
 	return append(facts, fact{"message", fmt.Sprintf("%x", p.Hash)})

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -98,21 +99,55 @@ func (a *Album) Export(base string, v *seal.Verified) (name string, err error) {
 	return name, a.syncDir(".")
 }
 
+// ExportFilm stores a film and its proof as Export does a picture.
+func (a *Album) ExportFilm(f *clip.Film) (name string, err error) {
+	m, _ := f.First()
+	name = FilmName(f.Key(), m)
+	if err := a.writeNewFrom(name, func(w io.Writer) error { _, err := f.WriteTo(w); return err }); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	if err := a.writeNewFrom(name+ProofEnding, f.WriteProof); err != nil {
+		return "", fmt.Errorf("%s: %w", name+ProofEnding, err)
+	}
+	return name, a.syncDir(".")
+}
+
 // writeNew is write for a name that is free, or holds the same already.
 func (a *Album) writeNew(name string, data []byte) error {
+	return a.writeNewFrom(name, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+func (a *Album) writeNewFrom(name string, write func(io.Writer) error) error {
 	f, err := a.root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return a.write(name, data)
+		return a.writeFrom(name, write)
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	there, err := io.ReadAll(io.LimitReader(f, int64(len(data))+1))
-	if err != nil || bytes.Equal(there, data) {
+	there := &same{r: f}
+	if err := write(there); err != nil {
 		return err
 	}
-	return ErrOther
+	if n, _ := f.Read(make([]byte, 1)); n > 0 {
+		return ErrOther
+	}
+	return nil
+}
+
+// same is a Writer that takes only what stands in r already.
+type same struct {
+	r   io.Reader
+	buf []byte
+}
+
+func (s *same) Write(b []byte) (int, error) {
+	s.buf = append(s.buf[:0], b...)
+	if _, err := io.ReadFull(s.r, s.buf); err != nil || !bytes.Equal(s.buf, b) {
+		return 0, ErrOther
+	}
+	return len(b), nil
 }
 
 // Name names a picture so that names sort by time. A camera without a

@@ -216,7 +216,7 @@ func (f *Films) find(k clip.Key, v *seal.Verified) (*reel, error) {
 	if err := f.album.root.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	ending := fmt.Sprintf("clip-%x-%d.mp4", k.Boot[:4], k.Event)
+	ending := filmEnding(k)
 	there, err := fs.Glob(f.album.root.FS(), path.Join(dir, "*"+ending+"*"))
 	if err != nil {
 		return nil, err
@@ -227,12 +227,20 @@ func (f *Films) find(k clip.Key, v *seal.Verified) (*reel, error) {
 			return r, nil
 		}
 	}
+	return &reel{film: clip.New(k), name: path.Join(dir, FilmName(k, v.Meta()))}, nil
+}
+
+// FilmName names the film of a clip by what one of its parts says, so that names
+// sort by time. A camera without a clock has its boot alone.
+func FilmName(k clip.Key, m seal.Meta) string {
 	when := ""
-	if m := v.Meta(); m.Clock != seal.ClockNone && !m.Taken.IsZero() {
+	if m.Clock != seal.ClockNone && !m.Taken.IsZero() {
 		when = m.Taken.UTC().Format("20060102T150405.000Z-")
 	}
-	return &reel{film: clip.New(k), name: path.Join(dir, when+ending)}, nil
+	return when + filmEnding(k)
 }
+
+func filmEnding(k clip.Key) string { return fmt.Sprintf("clip-%x-%d.mp4", k.Boot[:4], k.Event) }
 
 // restore returns a film that is on the disk, with or without its name; nil if
 // there is none that can be read.

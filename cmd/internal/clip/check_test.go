@@ -15,15 +15,11 @@ import (
 // published is a film and its proof.
 func published(t *testing.T, parts ...*seal.Verified) (media, proof []byte) {
 	t.Helper()
-	f, err := film(parts...)
+	media, proof, err := Publish(parts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p bytes.Buffer
-	if err := f.WriteProof(&p); err != nil {
-		t.Fatal(err)
-	}
-	return written(t, f), p.Bytes()
+	return media, proof
 }
 
 // checked returns what Check says, with what it found wrong.
@@ -111,6 +107,9 @@ func TestCheckNames(t *testing.T) {
 		if err != nil || proven != c.proven || !slices.Equal(faults, c.want) {
 			t.Errorf("%s: %d proven, %v\n got %q\nwant %q", name, proven, err, faults, c.want)
 		}
+	}
+	if _, _, err := Publish(nil); !errors.Is(err, ErrPart) {
+		t.Errorf("a film of nothing: %v", err)
 	}
 	for name, c := range map[string][2][]byte{
 		"no film": {[]byte("hello"), proof}, "nothing": {nil, proof}, "a proof of nothing": {media, []byte(ProofMagic)}, "no proof": {media, media},

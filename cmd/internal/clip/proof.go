@@ -23,8 +23,8 @@ const maxProofs = 32 << 20
 // maxHead bounds a film's head, which is hashed with every part: usual ones have 1 kB.
 const maxHead = 64 << 10
 
-// errProof is the error for what is no proof of a film.
-var errProof = errors.New("no proof of a clip")
+// ErrProof is the error for what is no proof of a film.
+var ErrProof = errors.New("no proof of a clip")
 
 // WriteProof writes what a third party needs, besides what WriteTo writes, to
 // check each part of it without any key. It gives away what the camera said about
@@ -62,6 +62,16 @@ func IsProof(b []byte) bool {
 	return len(b) >= len(ProofMagic) && string(b[:len(ProofMagic)]) == ProofMagic
 }
 
+// ProofParts returns the numbers of the parts that a film's proof is about, in its
+// order, and checks nothing else.
+func ProofParts(r io.Reader) (numbers []uint32, err error) {
+	all, err := readProofs(r)
+	for _, e := range all {
+		numbers = append(numbers, e.number)
+	}
+	return numbers, err
+}
+
 // entry is the proof of one part.
 type entry struct {
 	number uint32
@@ -75,7 +85,7 @@ func readProofs(r io.Reader) (all []entry, err error) {
 	in := bufio.NewReader(io.LimitReader(r, maxProofs))
 	magic := make([]byte, len(ProofMagic))
 	if _, err := io.ReadFull(in, magic); err != nil || !IsProof(magic) {
-		return nil, errProof
+		return nil, ErrProof
 	}
 	seen := map[uint32]bool{}
 	for {
@@ -83,19 +93,19 @@ func readProofs(r io.Reader) (all []entry, err error) {
 		if _, err := io.ReadFull(in, head[:]); err == io.EOF {
 			return all, nil
 		} else if err != nil {
-			return all, fmt.Errorf("%w: it is cut off", errProof)
+			return all, fmt.Errorf("%w: it is cut off", ErrProof)
 		}
 		n, size := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[4:])
 		switch {
 		case n >= MaxParts || size > seal.MaxProof:
-			return all, fmt.Errorf("%w: a proof of %d bytes for part %d", errProof, size, int64(n)+1)
+			return all, fmt.Errorf("%w: a proof of %d bytes for part %d", ErrProof, size, int64(n)+1)
 		case seen[n]:
-			return all, fmt.Errorf("%w: part %d stands in it twice", errProof, n+1)
+			return all, fmt.Errorf("%w: part %d stands in it twice", ErrProof, n+1)
 		}
 		seen[n] = true
 		e := entry{n, make([]byte, size)}
 		if _, err := io.ReadFull(in, e.proof); err != nil {
-			return all, fmt.Errorf("%w: it is cut off", errProof)
+			return all, fmt.Errorf("%w: it is cut off", ErrProof)
 		}
 		all = append(all, e)
 	}
@@ -163,7 +173,7 @@ func (b *boxes) part(head []byte) ([]byte, error) {
 func Restore(store Store, proofs io.Reader) (*Film, error) {
 	entries, err := readProofs(proofs)
 	if len(entries) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("%w: it is about no part", errProof))
+		return nil, errors.Join(err, fmt.Errorf("%w: it is about no part", ErrProof))
 	}
 	in := &boxes{r: bufio.NewReader(io.NewSectionReader(store, 0, 1<<62))}
 	head, err := in.head()
