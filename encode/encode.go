@@ -49,6 +49,7 @@ const (
 	CausePeriod  Cause = iota + 1 // the declared period came round
 	CauseMotion                   // an event of the motion detector
 	CauseRequest                  // a viewer asked
+	CauseWatch                    // a viewer watches
 
 	// The camera does not see any more what it was put up to see.
 	CauseCovered
@@ -66,6 +67,8 @@ func (c Cause) String() string {
 		return "motion"
 	case CauseRequest:
 		return "request"
+	case CauseWatch:
+		return "watch"
 	case CauseCovered:
 		return "covered"
 	case CauseBlinded:

@@ -75,6 +75,7 @@ func (s *session) takeRoster(b []byte) error {
 	}
 	roster := s.config.Camera.Roster()
 	s.guard.SetRoster(roster)
+	s.view.end() // who still may says again that they watch
 	if s.sealer == nil {
 		return s.newSealer(roster) // named again
 	}
@@ -89,7 +90,7 @@ func (s *session) takeRoster(b []byte) error {
 }
 
 // takeCommand obeys a command once. That it was used is stored before it is
-// obeyed.
+// obeyed, but for a watch that goes on.
 func (s *session) takeCommand(m mqtt.Message) error {
 	now := time.Time{}
 	if s.clock() != seal.ClockNone {
@@ -105,8 +106,10 @@ func (s *session) takeCommand(m mqtt.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := s.config.Camera.SetGuardState(state); err != nil {
-		return err
+	if !s.renews(c) {
+		if err := s.config.Camera.SetGuardState(state); err != nil {
+			return err
+		}
 	}
 	switch c.Verb {
 	case seal.VerbSnapshot:
@@ -119,6 +122,8 @@ func (s *session) takeCommand(m mqtt.Message) error {
 		default:
 			return errBusy
 		}
+	case seal.VerbWatch:
+		return s.watch(c)
 	case seal.VerbReceipt:
 		s.receipt(c)
 		return nil

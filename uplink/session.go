@@ -37,6 +37,7 @@ type flight struct {
 	last  bool   // which are all
 	live  bool   // the end of a live picture
 	hello bool
+	view  bool
 }
 
 // session is one connection.
@@ -53,6 +54,7 @@ type session struct {
 	proven    int       // bytes of the largest message that was acknowledged
 	unread    bool      // a stored message could not be read, and it was said
 	leaving   bool      // an owner has reset this camera
+	bulk      bool      // a piece of a clip went since a frame of live view
 	confessed time.Duration
 }
 
@@ -77,6 +79,7 @@ func (u *Uplink) session(ctx context.Context) error {
 	s.link.connected(u.config.Mono())
 	s.publish(ctx, hello, flight{hello: true})
 	err = s.loop(ctx)
+	s.view.room.Store(0)
 	s.sweep()
 	if ctx.Err() == nil {
 		s.blame()
@@ -122,6 +125,7 @@ func (s *session) loop(ctx context.Context) error {
 	defer patience.Stop()
 	for {
 		s.pump(ctx)
+		s.makeRoom()
 		var first <-chan struct{} // the oldest is acknowledged
 		if len(s.flying) > 0 {
 			first = s.flying[0].token.Done()
@@ -197,6 +201,9 @@ func (s *session) acknowledged() error {
 	if f.live {
 		s.lives--
 	}
+	if f.view {
+		s.viewed(s.config.Mono() - f.stamp.sent)
+	}
 	s.mu.Lock()
 	if f.last || f.hello {
 		s.counters.Published++
@@ -218,7 +225,8 @@ func (s *session) publish(ctx context.Context, m mqtt.Message, f flight) {
 	s.bytes += f.size
 }
 
-// pump publishes until the window is full or nothing waits.
+// pump publishes until the window is full or nothing waits. Frames of live view
+// come last, but for one between two pieces of clips, which may go on for long.
 func (s *session) pump(ctx context.Context) {
 	for len(s.flying) < window && s.bytes < s.link.window() && ctx.Err() == nil {
 		s.nextPicture()
@@ -231,11 +239,15 @@ func (s *session) pump(ctx context.Context) {
 			if s.send(ctx, s.picture); s.picture.sent() {
 				s.picture = nil
 			}
+		case s.durable != nil && s.bulk && s.durable.class == spool.Clip && s.sendView(ctx):
+			s.bulk = false
 		case s.durable != nil:
+			s.bulk = s.durable.class == spool.Clip
 			s.turn++
 			if s.send(ctx, s.durable); s.durable.sent() {
 				s.durable = nil
 			}
+		case s.sendView(ctx):
 		default:
 			s.link.starved(s.bytes)
 			s.confessAgain()

@@ -121,8 +121,9 @@ type Uplink struct {
 	liveSeq    uint64
 	live       *fleeting  // the newest live picture, not yet published
 	answers    []fleeting // live pictures that answer requests, not yet published
-	status     *Status    // said last
-	statusHead uint64     // newest status that was published
+	view       view
+	status     *Status // said last
+	statusHead uint64  // newest status that was published
 	counters   Stats
 }
 
@@ -172,6 +173,7 @@ func Open(c Config) (*Uplink, error) {
 		return nil, err
 	}
 	u.liveSeq = firstLive(u.spool.Boot(), c.Now())
+	u.view.seq = u.liveSeq
 	return u, nil
 }
 
@@ -263,14 +265,15 @@ func (u *Uplink) Requests() <-chan Request { return u.requests }
 func (u *Uplink) Orders() <-chan Order { return u.orders }
 
 // SetPrivate closes the uplink to pictures, or opens it. When it returns, nothing
-// is being sealed from before, and live pictures that were not published are
-// gone. What was sealed and stored before is still delivered.
+// is being sealed from before, nobody watches, and live pictures that were not
+// published are gone. What was sealed and stored before is still delivered.
 func (u *Uplink) SetPrivate(on bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.private = on
 	if on {
 		u.live, u.answers = nil, nil
+		u.view.end()
 	}
 }
 
@@ -292,6 +295,7 @@ type Stats struct {
 	Sealed      uint64 // messages, all kinds
 	SealedBytes uint64
 	Published   uint64 // acknowledged by a broker
+	Views       uint64 // frames of live view that were sealed
 	Refused     uint64 // commands and rosters that were not obeyed
 	// Refusals is Refused by kind and reason: "roster replayed", "command
 	// revoked", "command retained" (one that a broker had kept) and so on.

@@ -132,6 +132,8 @@ func streamWords(v seal.Visible) string {
 		return fmt.Sprintf("durable: number %d of what must not be lost", v.Seq)
 	case seal.Live:
 		return fmt.Sprintf("live: number %d, only the newest counts", v.Seq)
+	case seal.View:
+		return fmt.Sprintf("view: number %d, a frame for those who watch right now", v.Seq)
 	}
 	return "will: sealed ahead of time, to be published when the camera goes silent"
 }

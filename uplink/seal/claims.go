@@ -75,7 +75,7 @@ func newVisible(m *Meta) visibleClaims {
 
 // check looks at everything that can be said of visible claims alone.
 func (v *visibleClaims) check() error {
-	if s := Stream(v.Stream); s < Durable || s > Recording {
+	if s := Stream(v.Stream); s < Durable || s > View {
 		return fmt.Errorf("unknown %v", s)
 	}
 	if _, err := parseID(v.Issuer); err != nil {

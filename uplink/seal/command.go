@@ -20,6 +20,8 @@ const (
 	// VerbFetch sends what was recorded between the seconds From and To since 1970,
 	// and answers with Nonce.
 	VerbFetch = "fetch"
+	// VerbWatch, with a Nonce, asks for live view for WatchLife from its arrival.
+	VerbWatch = "watch"
 	// VerbPrivacyOn, by an owner, closes the camera: until the second To since
 	// 1970, or until it is opened if that is 0.
 	VerbPrivacyOn  = "privacy-on"
@@ -181,19 +183,10 @@ func (r *Roster) issuer(c *Command) *ecdsa.PublicKey {
 // Ask makes the command "show me now" for a camera. The message that echoes
 // nonce within NonceLife is Fresh.
 func (o *Opener) Ask(camera CameraID) (cmd, nonce []byte, err error) {
-	nonce = make([]byte, MinNonce)
-	if _, err := io.ReadFull(o.config.Rand, nonce); err != nil {
-		return nil, nil, fmt.Errorf("seal: no randomness for a nonce: %w", err)
-	}
-	cmd, err = o.command(Command{Camera: camera, Verb: VerbSnapshot, Nonce: nonce})
-	if err != nil {
+	if cmd, err = o.ask(Command{Camera: camera, Verb: VerbSnapshot}); err != nil {
 		return nil, nil, err
 	}
-	if len(o.asked) == maxAsked {
-		o.asked = slices.Delete(o.asked, 0, 1)
-	}
-	o.asked = append(o.asked, ask{camera, slices.Clone(nonce), o.config.Now()})
-	return cmd, nonce, nil
+	return cmd, slices.Clone(o.asked[len(o.asked)-1].nonce), nil
 }
 
 // Resend makes the command to send what lies between first and last again.

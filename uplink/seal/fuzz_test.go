@@ -194,7 +194,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		h.now = m.Taken
 		o := h.opener(t)
-		o.asked = []ask{{h.cameraID, nil, h.now}} // an answer without a nonce would be fresh: lets the clockless pass
+		o.asked = []ask{{camera: h.cameraID, at: h.now}} // an answer without a nonce would be fresh: lets the clockless pass
 		open := o.Open
 		if m.Stream == Recording {
 			open = o.Recall

@@ -21,6 +21,8 @@ func (h *history) check(s Stream, p position) error {
 		r = h.durable.checkDurable(p)
 	case Live:
 		r = h.live.checkLive(p)
+	case View:
+		r = h.view.checkLive(p)
 	case Will:
 		r = h.checkWill(p)
 	}
@@ -53,12 +55,7 @@ func (h *history) checkWill(p position) *Refusal {
 
 // record moves what is remembered of v's camera.
 func (o *Opener) record(v *Verified, p position) {
-	h := o.cameras[v.camera]
-	if h == nil {
-		o.forget()
-		h = new(history)
-		o.cameras[v.camera] = h
-	}
+	h := o.history(v.camera)
 	switch v.meta.Stream {
 	case Durable:
 		v.late = h.durable.head.seq > p.seq
@@ -69,12 +66,25 @@ func (o *Opener) record(v *Verified, p position) {
 		h.durable.confess(v.meta.Lost)
 	case Live:
 		h.live.recordLive(p)
+	case View:
+		h.view.recordLive(p)
 	case Will:
 		if len(h.wills) == maxWills {
 			h.wills = slices.Delete(h.wills, 0, 1)
 		}
 		h.wills = append(h.wills, p)
 	}
+}
+
+// history returns what is remembered of a camera, from now on.
+func (o *Opener) history(camera CameraID) *history {
+	h := o.cameras[camera]
+	if h == nil {
+		o.forget()
+		h = new(history)
+		o.cameras[camera] = h
+	}
+	return h
 }
 
 // forget makes room for one more camera. What is remembered of a camera
@@ -112,8 +122,8 @@ func (o *Opener) Gaps(camera CameraID) []Gap {
 // questions that are too old.
 func (o *Opener) findAsk(v *Verified) int {
 	now := o.config.Now()
-	o.asked = slices.DeleteFunc(o.asked, func(a ask) bool { return now.Sub(a.at) > NonceLife })
+	o.asked = slices.DeleteFunc(o.asked, func(a ask) bool { return now.Sub(a.at) > a.life() })
 	return slices.IndexFunc(o.asked, func(a ask) bool {
-		return a.camera == v.camera && bytes.Equal(a.nonce, v.meta.Nonce)
+		return a.camera == v.camera && a.watch == (v.meta.Stream == View) && bytes.Equal(a.nonce, v.meta.Nonce)
 	})
 }

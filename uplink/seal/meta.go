@@ -17,6 +17,7 @@ const (
 	Live                        // only the newest counts: own counter, expires, loss is no gap
 	Will                        // sealed ahead of time for the broker to publish: outside both
 	Recording                   // what the camera keeps and gives out when it is asked: counted and chained per boot, never news
+	View                        // live view, for who watches right now: own counter, so that Live is not disturbed; proven by a nonce
 )
 
 // String returns the stream's name.
@@ -30,6 +31,8 @@ func (s Stream) String() string {
 		return "will"
 	case Recording:
 		return "recording"
+	case View:
+		return "view"
 	}
 	return fmt.Sprintf("stream(%d)", uint8(s))
 }
@@ -48,6 +51,7 @@ const (
 	// KindRecording is a part of the recording: exactly what travels in stream
 	// Recording. It is of no event and answers nobody.
 	KindRecording = "recording"
+	KindView      = "view" // a frame of live view, or some of them
 )
 
 // Clock qualities.
@@ -65,7 +69,8 @@ type Meta struct {
 	// Seq counts Durable messages from 1 without a hole, over reboots and
 	// power cuts. For Live it must only rise, over reboots too (boot count << 32
 	// plus a counter does). For Will it may be anything, also 0, but may not fall
-	// within one boot. For Recording it counts the parts of one boot from 1.
+	// within one boot. For Recording it counts the parts of one boot from 1. For
+	// View it must rise as for Live.
 	Seq uint64
 	// Prev is the Sealed.Hash of the Durable message before; zero when Seq is 1,
 	// or when the camera has lost its memory of it. In that case Seq must leave
@@ -90,7 +95,7 @@ type Meta struct {
 	Part   uint32        // part of the event's clip, from 0
 	Last   bool          // the clip's last part
 	Labels []Label       // what was recognised, at most MaxLabels
-	Nonce  []byte        // of the request that this answers; nil for none
+	Nonce  []byte        // of the request that this answers; nil for none, which a View message never has
 	Masks  []byte        // SHA-256 of the privacy masks in force; nil for none
 	Width  int           // pixels; 0 for none
 	Height int
@@ -171,7 +176,7 @@ func (m *Meta) checkVisible() error {
 		if m.Seq == 1 && m.Prev != ([32]byte{}) {
 			return errors.New("the first part of a recording has no previous one")
 		}
-	case Live, Will:
+	case Live, Will, View:
 		if m.Prev != ([32]byte{}) {
 			return fmt.Errorf("a %v message has no previous one", m.Stream)
 		}
@@ -215,6 +220,9 @@ func (m *Meta) checkRest() error {
 	}
 	if n := len(m.Nonce); n != 0 && (n < MinNonce || n > MaxNonce) {
 		return fmt.Errorf("nonce of %d bytes", n)
+	}
+	if m.Stream == View && len(m.Nonce) == 0 {
+		return errors.New("a view message that answers no watch")
 	}
 	if n := len(m.Masks); n != 0 && n != 32 {
 		return fmt.Errorf("masks' hash of %d bytes", n)

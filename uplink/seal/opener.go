@@ -51,6 +51,8 @@ type Opener struct {
 // history is what an Opener remembers of one camera.
 type history struct {
 	durable, live ledger
+	view          ledger // not part of the state: without a watch of this Opener none opens
+	proof         proof
 	wills         []position // the newest, at most maxWills, in the order they came
 }
 
@@ -58,6 +60,7 @@ type ask struct {
 	camera CameraID
 	nonce  []byte
 	at     time.Time
+	watch  bool
 }
 
 type rosterMark struct {
@@ -177,14 +180,12 @@ func (o *Opener) open(camera CameraID, b []byte, why purpose) (*Verified, error)
 	if moves {
 		asked = o.findAsk(v)
 	}
-	v.fresh = asked >= 0
+	v.fresh = asked >= 0 || moves && o.proven(v)
 	if err := o.checkTime(v); err != nil {
 		return nil, err
 	}
 	if moves {
-		if v.fresh {
-			o.asked = slices.Delete(o.asked, asked, asked+1)
-		}
+		o.answered(v, asked)
 		if v.meta.Clock != ClockNone && !v.meta.Taken.IsZero() {
 			p.taken = uint64(v.meta.Taken.UnixMicro())
 		}
@@ -277,8 +278,12 @@ func checkAgeHeader(body []byte) error {
 	}
 }
 
-// checkTime refuses a live message that does not prove when it is from.
+// checkTime refuses a live message that does not prove when it is from, and a
+// frame of live view that does not answer a watch of this Opener.
 func (o *Opener) checkTime(v *Verified) error {
+	if v.meta.Stream == View && !v.fresh {
+		return refuse(Stale, "frame %d of live view: nothing proves that it is of the last %v", v.meta.Seq, WatchLife)
+	}
 	if v.meta.Stream != Live || v.fresh {
 		return nil
 	}

@@ -157,6 +157,13 @@ func (c *cast) clockless() seal.Forge {
 	return f
 }
 
+// view is an honest frame of live view, of a camera that does not know the time.
+func (c *cast) view() seal.Forge {
+	f := c.clockless()
+	f.Meta.Stream, f.Meta.Kind, f.Meta.Cause, f.Meta.Nonce = seal.View, seal.KindView, "watch", hash("nonce")[:16]
+	return f
+}
+
 // will is an honest last will of the front door.
 func (c *cast) will() seal.Forge {
 	f := c.base()

@@ -40,8 +40,9 @@ func (v *Verified) Meta() Meta {
 // Hash names the message, as Sealed.Hash did.
 func (v *Verified) Hash() [32]byte { return v.hash }
 
-// Fresh reports whether the message answers a nonce of this Opener's own Ask:
-// proof, without any clock of the camera's, that it was sealed after that.
+// Fresh reports whether the message answers a nonce of this Opener's own Ask or
+// Watch, or follows one that did in the View stream: proof, without any clock of
+// the camera's, that it was sealed after that.
 func (v *Verified) Fresh() bool { return v.fresh }
 
 // Late reports whether the message is older than one that was opened before, and

@@ -34,6 +34,9 @@ func (v *Vector) Format() ([]byte, error) {
 	line("roster", b64(v.Roster))
 	line("now", stamp(v.Now))
 	line("asked", hex.EncodeToString(v.Asked))
+	if v.Watched {
+		line("watched", "yes")
+	}
 	line("asked-at", stamp(v.AskedAt))
 	for _, m := range v.Before {
 		line("before", b64(m))

@@ -35,6 +35,7 @@ type Vector struct {
 	Now       time.Time // zero for no clock
 	Asked     []byte    // nonce of a question asked at AskedAt
 	AskedAt   time.Time
+	Watched   bool     // that question was a watch
 	Before    [][]byte // messages handed over before, each of which is accepted
 	Retained  bool     // the broker kept the command
 	Secret    []byte   // one-time secret of a pairing code
@@ -92,6 +93,8 @@ func (v *Vector) set(key, value string) (err error) {
 		v.Asked, err = hex.DecodeString(value)
 	case "asked-at":
 		v.AskedAt, err = time.Parse(time.RFC3339, value)
+	case "watched":
+		v.Watched = value == "yes"
 	case "before":
 		var b []byte
 		b, err = base64.StdEncoding.DecodeString(value)
@@ -250,7 +253,11 @@ func (v *Vector) opener() (*seal.Opener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.Asked != nil {
+	if v.Watched {
+		if _, err := o.Watch(v.Camera); err != nil {
+			return nil, err
+		}
+	} else if v.Asked != nil {
 		if _, _, err := o.Ask(v.Camera); err != nil {
 			return nil, err
 		}

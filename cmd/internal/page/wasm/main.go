@@ -12,6 +12,7 @@
 //	open(camera, bytes)    -> a verdict; camera is the id that the screen is about
 //	check(camera, bytes)   -> the same, without history
 //	ask(camera)            -> {command} "show me now"; or {error}
+//	watch(camera)          -> {command} "show me live", to be said again every 5 s; or {error}
 //	resend(camera, a, b)   -> {command}
 //	receipt(camera)        -> {command}; or {} when nothing has arrived
 //	gaps(camera)           -> [{first, last, after, before, lost}], times in milliseconds, 0 for unknown
@@ -37,7 +38,7 @@ func main() {
 	api := map[string]any{}
 	for name, f := range map[string]func([]js.Value) any{
 		"init": s.init, "household": s.household, "roster": s.roster, "open": s.open, "check": s.check,
-		"ask": s.ask, "resend": s.resend, "receipt": s.receipt, "gaps": s.gaps, "state": s.state, "prove": prove,
+		"ask": s.ask, "watch": s.watch, "resend": s.resend, "receipt": s.receipt, "gaps": s.gaps, "state": s.state, "prove": prove,
 	} {
 		api[name] = js.FuncOf(func(_ js.Value, args []js.Value) any { return f(args) })
 	}

@@ -105,6 +105,13 @@ func (s *session) ask(args []js.Value) any {
 	return command(cmd, err)
 }
 
+func (s *session) watch(args []js.Value) any {
+	if s.opener == nil {
+		return failed(errNotInit)
+	}
+	return command(s.opener.Watch(seal.CameraID(args[0].String())))
+}
+
 func (s *session) resend(args []js.Value) any {
 	if s.opener == nil {
 		return failed(errNotInit)

@@ -8,7 +8,7 @@ import { Refusal } from './refusal.mjs';
 import * as rosters from './roster.mjs';
 
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, 'base64'));
-const STREAMS = ['', 'durable', 'live', 'will'];
+const STREAMS = ['', 'durable', 'live', 'will', '', 'view'];
 let household, identity, roster, opener, now = 0;
 
 function make() {

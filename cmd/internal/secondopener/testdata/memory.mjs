@@ -3,7 +3,7 @@
 // remembered.
 
 import { same } from './cbor.mjs';
-import { DURABLE, LIVE, RECORDING } from './message.mjs';
+import { DURABLE, LIVE, RECORDING, VIEW } from './message.mjs';
 import { broken, refuse } from './refusal.mjs';
 
 const BOOTS = 16, HASHES = 32, GAPS = 64, WILLS = 16;
@@ -32,12 +32,13 @@ class Head {
 }
 
 export class Memory {
-  durable = new Head(); live = new Head(); wills = []; gaps = []; floor = 0;
+  durable = new Head(); live = new Head(); view = new Head(); wills = []; gaps = []; floor = 0;
 
   place(m) {
     if (m.stream === RECORDING) refuse('replayed', 'a part of a recording is no news');
     if (m.stream === DURABLE) return this.placeDurable(m);
-    return m.stream === LIVE ? this.placeLive(m) : this.placeWill(m);
+    if (m.stream === LIVE || m.stream === VIEW) return this.placeNewest(m, m.stream === LIVE ? this.live : this.view);
+    return this.placeWill(m);
   }
 
   placeDurable(m) {
@@ -92,8 +93,7 @@ export class Memory {
     }
   }
 
-  placeLive(m) {
-    const l = this.live;
+  placeNewest(m, l) {
     if (l.seq === undefined) return { record: () => l.record(m) };
     const before = l.known(m);
     if (before && !same(before.hash, m.hash)) alarm('two messages of one number');

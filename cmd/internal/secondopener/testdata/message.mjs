@@ -5,11 +5,11 @@ import * as cose from './cose.mjs';
 import * as form from './form.mjs';
 import { broken, malformed, refuse } from './refusal.mjs';
 
-export const DURABLE = 1, LIVE = 2, WILL = 3, RECORDING = 4;
+export const DURABLE = 1, LIVE = 2, WILL = 3, RECORDING = 4, VIEW = 5;
 const MAX_MESSAGE = 8 << 20, MAX_SEAL = 1024, MAX_HIDDEN = 8192;
 
 const visibleForm = form.record({
-  1: form.id, 3: form.id, 8: form.cnf, '-65537': form.version, '-65538': form.count, '-65539': form.literal(1, 2, 3, 4),
+  1: form.id, 3: form.id, 8: form.cnf, '-65537': form.version, '-65538': form.count, '-65539': form.literal(1, 2, 3, 4, 5),
   '-65540': form.uint53, '-65542': form.boot, '-65543': form.hash, '-65544': form.hash,
 }, { 4: form.second, '-65541': form.hash });
 
@@ -53,7 +53,7 @@ const label = (v) => {
 };
 
 const hiddenForm = form.record({
-  1: form.id, 2: form.literal(1, 2, 3, 4), 3: form.uint53, 4: form.bytes(32), 5: form.token, 6: form.literal('none', 'rtc', 'ntp'),
+  1: form.id, 2: form.literal(1, 2, 3, 4, 5), 3: form.uint53, 4: form.bytes(32), 5: form.token, 6: form.literal('none', 'rtc', 'ntp'),
 }, {
   7: form.micro, 8: form.count, 9: form.ascii(128), 10: form.int(1, 65536), 11: form.int(1, 65536), 12: form.token, 13: form.token,
   14: form.count, 15: form.int(1, 4294967295), 16: form.literal(true), 17: form.list(1, 32, label), 18: form.nonce, 19: form.hash,
@@ -86,5 +86,6 @@ export function agree(message, hidden, media) {
   if (message.stream === RECORDING && (hidden.has(14) || hidden.has(18))) malformed('a recording of an event, or that answers');
   if ((lost !== undefined) !== (hidden.get(5) === 'gap')) malformed('lost numbers, exactly in kind gap');
   if (lost && message.stream !== DURABLE) malformed('lost numbers outside of the durable stream');
+  if (message.stream === VIEW && !hidden.has(18)) malformed('live view that answers no watch');
   if (lost && lost.at(-1)[1] >= message.seq) malformed('lost numbers not below its own');
 }

@@ -4,19 +4,19 @@ import * as age from './age.mjs';
 import { same } from './cbor.mjs';
 import * as cose from './cose.mjs';
 import { Memory } from './memory.mjs';
-import { LIVE, RECORDING, agree, peek, plain } from './message.mjs';
+import { LIVE, RECORDING, VIEW, agree, peek, plain } from './message.mjs';
 import { broken, refuse } from './refusal.mjs';
 
-const ASKED = 2 * 60e6, AHEAD = 5 * 60e6, LONGEST = 24 * 3600e6; // microseconds
+const ASKED = 2 * 60e6, WATCHED = 15e6, AHEAD = 5 * 60e6, LONGEST = 24 * 3600e6; // microseconds
 
 export class Opener {
-  memories = new Map(); asked = [];
+  memories = new Map(); asked = []; proofs = new Map(); // camera: {boot, at} of the newest watch that was answered
 
   // roster is an opened one; identity is the viewer's age identity; now returns
   // microseconds since 1970.
   constructor({ household, roster, identity, now }) { Object.assign(this, { household, roster, identity, now }); }
 
-  ask(camera, nonce) { this.asked.push({ camera, nonce, at: this.now() }); }
+  ask(camera, nonce, watch = false) { this.asked.push({ camera, nonce, watch, at: this.now() }); }
 
   memory(camera) {
     if (!this.memories.has(camera)) this.memories.set(camera, new Memory());
@@ -46,20 +46,37 @@ export class Opener {
     if (!same(await cose.sha256(text), message.plainHash)) broken('the plaintext is another');
     const { hidden, media } = plain(text);
     agree(message, hidden, media);
-    const question = memory && this.#question(camera, hidden.get(18));
-    if (message.stream === LIVE && !question) this.#time(message, hidden);
-    if (question) this.asked.splice(this.asked.indexOf(question), 1);
+    const view = message.stream === VIEW, question = memory && this.#question(camera, hidden.get(18), view);
+    if (view && memory) this.#prove(message, question);
+    const fresh = Boolean(question) || Boolean(view && memory && this.#proven(message));
+    if (view && !fresh) refuse('stale', 'nothing proves that it was sealed just now');
+    if (message.stream === LIVE && !fresh) this.#time(message, hidden);
+    if (question && !view) this.asked.splice(this.asked.indexOf(question), 1);
     place?.record();
     if (memory && hidden.has(20)) memory.lose(hidden.get(20));
     return {
-      camera, message, hidden, media, fresh: Boolean(question), late: Boolean(place?.late),
+      camera, message, hidden, media, fresh, late: Boolean(place?.late),
       behind: message.roster < this.roster.version, ahead: message.roster > this.roster.version,
     };
   }
 
   // question returns the request that a nonce answers.
-  #question(camera, nonce) {
-    return nonce && this.asked.find((a) => a.camera === camera && same(a.nonce, nonce) && this.now() - a.at <= ASKED);
+  #question(camera, nonce, watch) {
+    return nonce && this.asked.find((a) => a.camera === camera && a.watch === watch && same(a.nonce, nonce) && this.now() - a.at <= (watch ? WATCHED : ASKED));
+  }
+
+  // prove notes which watch a frame has answered; nothing can refuse it any more.
+  #prove({ camera, boot }, question) {
+    if (!question) return;
+    const before = this.proofs.get(camera);
+    if (before && same(before.boot, boot) && before.at > question.at) return;
+    this.proofs.set(camera, { boot, at: question.at });
+  }
+
+  // proven tells whether a frame follows one that answered a watch.
+  #proven({ camera, boot }) {
+    const p = this.proofs.get(camera);
+    return p && same(p.boot, boot) && this.now() - p.at <= WATCHED;
   }
 
   #time(message, hidden) {

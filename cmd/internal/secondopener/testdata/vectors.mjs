@@ -35,7 +35,7 @@ const ops = {
     const opener = await viewer(v);
     if (v.asked) {
       opener.now = () => micros(v['asked-at']);
-      opener.ask(v.camera, unhex(v.asked));
+      opener.ask(v.camera, unhex(v.asked), v.watched === 'yes');
     }
     opener.now = () => micros(v.now);
     for (const b of v.before) await opener.open(v.camera, b);

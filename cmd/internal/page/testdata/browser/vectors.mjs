@@ -63,7 +63,7 @@ async function outcome(sealcam, v) {
   }
   if (v.asked) {
     nonce = unhex(v.asked);
-    const asked = sealcam.ask(v.camera);
+    const asked = v.watched ? sealcam.watch(v.camera) : sealcam.ask(v.camera);
     nonce = null;
     if (!(asked.command instanceof Uint8Array)) throw new Error('not asked');
   }

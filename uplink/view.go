@@ -1,0 +1,229 @@
+package uplink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink/internal/spool"
+	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/seal"
+)
+
+const (
+	// maxWatches is how many viewers may watch at a time. They share one stream.
+	maxWatches = 16
+	// watchStored is how often the use of a watch that renews one is stored: each
+	// 5 s would wear the flash.
+	watchStored = time.Minute
+	// viewBytes is what may be on its way of live view, beside one frame.
+	viewBytes = 256 << 10
+)
+
+// ErrUnwatched says that nobody watches: nothing was sealed.
+var ErrUnwatched = errors.New("nobody watches")
+
+// view is live view: who watches, and the newest frame. It is guarded by
+// Uplink.mu, but for what is atomic.
+type view struct {
+	watches []watch
+	seq     uint64        // of the newest frame
+	next    []byte        // sealed, not yet published
+	stored  time.Duration // when the use of a watch was last stored
+	pacer   pacer
+
+	// For every frame of the camera, which may not wait for a seal:
+	until atomic.Int64 // monotonic time up to which somebody watches
+	room  atomic.Int32 // 0 when the link has no room for a frame; else pacer.level+1
+}
+
+// watch is a viewer that watches.
+type watch struct {
+	issuer seal.KeyID
+	nonce  []byte        // of its newest command
+	until  time.Duration // of the monotonic clock
+	echo   uint64        // newest frame that echoed nonce, 0 for none
+}
+
+// ViewWanted reports whether a frame made now would go out at once: somebody
+// watches, and the link carries it beside what is more important. halvings is how
+// many times the picture is to be halved in width and height for that. It never
+// waits, and costs next to nothing.
+func (u *Uplink) ViewWanted() (halvings int, wanted bool) {
+	room := u.view.room.Load()
+	if room == 0 || u.config.Mono() >= time.Duration(u.view.until.Load()) {
+		return 0, false
+	}
+	return int(room) - 1, true
+}
+
+// View seals p as the newest frame of live view. It replaces one that has not
+// been published yet, and is stored nowhere. It is ErrUnwatched when nobody
+// watches any more.
+func (u *Uplink) View(p encode.Picture) error {
+	m := u.pictureMeta(p)
+	m.Stream, m.Kind = seal.View, seal.KindView
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sealer == nil {
+		return ErrRevoked
+	}
+	if u.private {
+		return ErrPrivate
+	}
+	w := u.view.turn(u.config.Mono())
+	if w == nil {
+		return ErrUnwatched
+	}
+	m.Seq, m.Nonce = u.view.seq+1, w.nonce
+	s, err := u.sealer.Seal(m, p.Data)
+	if err != nil {
+		return err
+	}
+	u.view.seq, w.echo, u.view.next = m.Seq, m.Seq, s.Bytes
+	u.count(s)
+	u.counters.Views++
+	u.view.room.Store(0)
+	u.signal()
+	return nil
+}
+
+// turn returns the watch that the next frame echoes: that which was not echoed
+// for the longest time, a new one first. Those that hold no more are dropped.
+func (v *view) turn(now time.Duration) *watch {
+	v.watches = slices.DeleteFunc(v.watches, func(w watch) bool { return now >= w.until })
+	var next *watch
+	for i := range v.watches {
+		if w := &v.watches[i]; next == nil || w.echo < next.echo {
+			next = w
+		}
+	}
+	return next
+}
+
+// hold takes a watch, new or again.
+func (v *view) hold(issuer seal.KeyID, nonce []byte, now time.Duration) error {
+	v.turn(now)
+	if len(v.watches) == 0 {
+		v.pacer = newPacer() // the link may be another than it was
+	}
+	w := watch{issuer: issuer, nonce: bytes.Clone(nonce), until: now + seal.WatchLife}
+	i := v.of(issuer)
+	switch {
+	case i >= 0:
+		v.watches[i] = w
+	case len(v.watches) == maxWatches:
+		return errBusy
+	default:
+		v.watches = append(v.watches, w)
+	}
+	v.until.Store(int64(w.until))
+	return nil
+}
+
+func (v *view) of(issuer seal.KeyID) int {
+	return slices.IndexFunc(v.watches, func(w watch) bool { return w.issuer == issuer })
+}
+
+// end ends live view at once. Who may still watch says so again within seconds.
+func (v *view) end() {
+	v.watches, v.next = nil, nil
+	v.until.Store(0)
+	v.room.Store(0)
+}
+
+// renews reports whether c only renews a watch that holds, and was stored not
+// long ago.
+func (u *Uplink) renews(c *seal.Command) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	v, now := &u.view, u.config.Mono()
+	if c.Verb != seal.VerbWatch {
+		return false
+	}
+	if v.turn(now); v.of(c.Issuer) >= 0 && now-v.stored < watchStored {
+		return true
+	}
+	v.stored = now
+	return false
+}
+
+// watch lets a viewer watch for seal.WatchLife from now.
+func (s *session) watch(c *seal.Command) error {
+	if len(c.Nonce) == 0 {
+		return &seal.Refusal{Reason: seal.Malformed, Camera: s.id, Detail: "a watch without a nonce"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.private {
+		return ErrPrivate
+	}
+	if s.sealer == nil {
+		return ErrRevoked
+	}
+	return s.view.hold(c.Issuer, c.Nonce, s.config.Mono())
+}
+
+// nextView takes the frame that is to be published now, nil if there is none, or
+// the link has no room for one.
+func (s *session) nextView() []byte {
+	now := s.config.Mono()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := &s.view
+	if v.next == nil || !s.carries(now) {
+		return nil
+	}
+	b := v.next
+	v.next = nil
+	if v.turn(now) == nil {
+		return nil
+	}
+	return b
+}
+
+// carries reports whether the link carries one more frame: those before it are
+// acknowledged so quickly that one more delays nothing. s.mu is held.
+func (s *session) carries(now time.Duration) bool {
+	views, bytes, oldest := 0, 0, now
+	for _, f := range s.flying {
+		if f.view {
+			views, bytes, oldest = views+1, bytes+f.size, min(oldest, f.stamp.sent)
+		}
+	}
+	return views == 0 || views < s.view.pacer.window() && bytes < viewBytes && now-oldest < quickAck
+}
+
+// sendView publishes the newest frame if the link carries it. It reports whether
+// it did.
+func (s *session) sendView(ctx context.Context) bool {
+	b := s.nextView()
+	if b == nil {
+		return false
+	}
+	s.publish(ctx, mqtt.Message{Topic: s.topic("view"), Payload: b, QoS: 1}, flight{view: true})
+	return true
+}
+
+// makeRoom tells the camera whether a frame is wanted now.
+func (s *session) makeRoom() {
+	now := s.config.Mono()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := int32(0)
+	if behind := s.durable != nil && s.durable.class != spool.Clip; !behind && s.view.next == nil && s.carries(now) {
+		room = int32(s.view.pacer.level) + 1
+	}
+	s.view.room.Store(room)
+}
+
+// viewed takes note of how long a frame took to the broker and back.
+func (s *session) viewed(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view.pacer.acked(took)
+}
