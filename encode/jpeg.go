@@ -33,7 +33,8 @@ type JPEG struct {
 	cover   *mjpeg.Blocks // of Masks, for frames of coverW x coverH pixels
 	coverW  int
 	coverH  int
-	out     []byte // of the snapshot before, to be written over
+	out     []byte     // of the snapshot before, to be written over
+	small   [3][]uint8 // planes of a halved picture
 }
 
 // Snapshot returns f as a JPEG that every viewer can show, and its size in pixels.

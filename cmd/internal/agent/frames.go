@@ -68,6 +68,7 @@ func (a *Agent) frames(ctx context.Context) error {
 		a.hand(w, nil)
 	}
 	a.clips.close()
+	a.view.close()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -80,6 +81,7 @@ func (a *Agent) frames(ctx context.Context) error {
 func (a *Agent) frame(f *capture.Frame) error {
 	began := a.mono()
 	err := a.look(f)
+	a.show(f)
 	now, e := a.mono(), &a.eye
 	if e.pace.add(now, now-began) && e.pace.judge(now, a.loop.Stats().Dropped) {
 		a.rate.Store(math.Float64bits(e.pace.rate()))

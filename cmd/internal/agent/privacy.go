@@ -114,7 +114,7 @@ func samePrivacy(a, b *uplink.Privacy) bool {
 
 // forget drops everything that frames have left behind, and returns when nothing
 // of it is being sealed any more: the kept frames, the best one of an open event,
-// what was asked, the ring and the clips that are not whole yet. The picture of an
+// what was asked, live view, the ring and the clips that are not whole yet. The picture of an
 // event that was not sealed yet is never taken, and its clip stays without its end.
 func (a *Agent) forget() {
 	for dropped := true; dropped; {
@@ -138,6 +138,7 @@ func (a *Agent) forget() {
 	a.sealing.Unlock()
 	a.eye.best.wipe()
 	a.clips.drop()
+	a.view.drop()
 	if _, open := a.eye.chooser.flush(); open {
 		a.skipped.Add(1)
 	}

@@ -72,6 +72,7 @@ type Agent struct {
 	free  chan *held // frames that circulate
 	jobs  chan job
 	clips *clips // nil for none
+	view  *view  // nil for none
 	jpeg  encode.JPEG
 	masks []byte        // hash of the privacy masks, which every picture claims; nil for none
 	namer *naming.Namer // names what moved; nil for none
@@ -127,6 +128,7 @@ func New(c Config) (*Agent, error) {
 	}
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
 	a.clips = newClips(c.Settings, masks)
+	a.view = newView(c.Settings, masks)
 	step := time.Duration(float64(time.Second) / c.Settings.Motion.Rate)
 	a.eye.pace = pace{want: step, step: step}
 	a.rate.Store(math.Float64bits(a.eye.pace.rate()))
@@ -175,6 +177,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.seal(running) })     // kept frames > Picture > Sealed, spooled
 	g.Go(func() error { return a.compress(running) }) // raw frames > frames of a clip
 	g.Go(func() error { return a.cut() })             // frames of a clip > Picture > Sealed, spooled
+	g.Go(func() error { return a.views(running) })    // frames > live view > Sealed, while somebody watches
 	g.Go(func() error { return a.up.Run(running) })   // spool > broker; roster and commands back
 	g.Go(func() error { return a.status(running) })   // a sealed word on how the camera is
 	g.Go(func() error { return a.privacy(running) })  // closes the camera, and opens it

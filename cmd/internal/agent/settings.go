@@ -52,6 +52,7 @@ type Settings struct {
 	} `toml:"clips"`
 	Live struct {
 		Every toml.Duration `toml:"every"`
+		View  float64       `toml:"view"`
 	} `toml:"live"`
 	Pairing struct {
 		Lens bool     `toml:"lens"`
@@ -85,6 +86,7 @@ func Defaults() Settings {
 	s.Clips.Memory.Bytes = 32 << 20
 	s.Privacy.Button, s.Privacy.Schedule = true, []daynight.Span{}
 	s.Live.Every.Duration = 10 * time.Second
+	s.Live.View = 30
 	s.Pairing.Lens, s.Pairing.WiFi = true, []string{}
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
@@ -132,6 +134,7 @@ func (s Settings) Validate() error {
 		{within(float64(s.Motion.Sensitivity), 1, 10), "motion.sensitivity", fmt.Sprintf("expected 1 (only the obvious) to 10 (everything), found %d", s.Motion.Sensitivity)},
 		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},
 		{s.Live.Every.Duration == 0 || within(s.Live.Every.Seconds(), 0.1, 86400), "live.every", fmt.Sprintf(`expected "0s" (never) or "100ms" to "24h", found %q`, s.Live.Every)},
+		{s.Live.View == 0 || within(s.Live.View, 0.1, 60), "live.view", fmt.Sprintf("expected 0 (never) or 0.1 to 60 frames a second, found %g", s.Live.View)},
 		{within(s.Clips.Before.Seconds(), 0, 60), "clips.before", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.Before)},
 		{within(s.Clips.After.Seconds(), 0, 60), "clips.after", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.After)},
 		{within(s.Clips.Max.Seconds(), s.Clips.Before.Seconds()+1, 3600), "clips.max", fmt.Sprintf(`expected a second more than clips.before, to "1h", found %q`, s.Clips.Max)},

@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}

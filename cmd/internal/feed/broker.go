@@ -44,6 +44,8 @@ type BrokerConfig struct {
 	// that two programs of one viewer do not throw each other out; the bounds of
 	// what is received are set by New.
 	MQTT mqtt.Config
+	// View reads live view too, whoever of the household watches.
+	View bool
 	Log  *slog.Logger
 	// Dial makes a connection; nil means mqtt.Dial.
 	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
@@ -153,7 +155,11 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 		<-pumped
 		b.dropped.Add(conn.Dropped() + q.dropped())
 	}()
-	if err := conn.Subscribe(ctx, Filters()...); err != nil {
+	filters := Filters()
+	if b.config.View {
+		filters = append(filters, topicRoot+"+/"+View)
+	}
+	if err := conn.Subscribe(ctx, filters...); err != nil {
 		return 0, err
 	}
 	b.connected.Add(1)

@@ -27,6 +27,7 @@ const (
 	Status = "status"
 	Live   = "live"
 	Media  = "media"
+	View   = "view" // frames of live view, of feeds that want them
 
 	pieces = piece.Topic // of Live and Media; no Item has this kind
 )
@@ -40,7 +41,7 @@ const (
 // Item is one message as it came from the broker.
 type Item struct {
 	Camera   seal.CameraID // of the topic: a hint, never proof
-	Kind     string        // Hello, Status, Live, Media or Roster
+	Kind     string        // Hello, Status, Live, Media, View or Roster
 	Sealed   []byte        // nobody writes to it any more
 	Retained bool          // the broker had kept it: it is not news
 }
@@ -64,7 +65,7 @@ var ErrOffline = errors.New("no connection to the broker")
 
 const topicRoot = "sealcam/v1/"
 
-// Filters returns the topic filters of what a viewer reads.
+// Filters returns the topic filters of what a viewer reads, but for View.
 func Filters() []string {
 	var filters []string
 	for _, kind := range []string{Roster, Hello, Status, Live, Media, pieces} {
@@ -87,7 +88,7 @@ func parseTopic(topic string) (camera seal.CameraID, kind string, ok bool) {
 	id, kind, _ := strings.Cut(rest, "/")
 	camera, err := seal.ParseCameraID(id)
 	switch kind {
-	case Hello, Status, Live, Media, Roster, pieces:
+	case Hello, Status, Live, Media, View, Roster, pieces:
 		return camera, kind, err == nil
 	}
 	return "", "", false

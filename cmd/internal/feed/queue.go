@@ -10,7 +10,8 @@ const (
 )
 
 // queue holds Items between the connection and the viewer, bounded in number
-// and bytes. Of each camera's live pictures only the newest waits. Its methods
+// and bytes. Of each camera's live pictures, and of the frames of its live view, only
+// the newest waits. Its methods
 // are safe for concurrent use.
 type queue struct {
 	items, bytes int           // bounds
@@ -31,7 +32,7 @@ func newQueue(items, bytes int) *queue {
 func (q *queue) push(it Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if it.Kind == Live {
+	if it.Kind == Live || it.Kind == View {
 		q.removeLive(it)
 	}
 	if len(q.wait) >= q.items || q.held+len(it.Sealed) > q.bytes {
@@ -46,10 +47,10 @@ func (q *queue) push(it Item) {
 	}
 }
 
-// removeLive drops the live picture that next makes old.
+// removeLive drops the live picture, or frame, that next makes old.
 func (q *queue) removeLive(next Item) {
 	for i, it := range q.wait {
-		if it.Kind == Live && it.Camera == next.Camera {
+		if it.Kind == next.Kind && it.Camera == next.Camera {
 			q.held -= len(it.Sealed)
 			q.wait = append(q.wait[:i], q.wait[i+1:]...)
 			return

@@ -48,7 +48,7 @@ func (r *Relay) Run(ctx context.Context, each func(Item)) error {
 
 // pass returns what the viewer gets for it.
 func (r *Relay) pass(it Item) Item {
-	if it.Kind != Live && it.Kind != Media {
+	if it.Kind != Live && it.Kind != Media && it.Kind != View {
 		return it
 	}
 	r.mu.Lock()

@@ -62,6 +62,9 @@ func (v *Viewer) open(it feed.Item) []Outcome {
 		v.stats.Strangers++
 		return nil
 	}
+	if it.Kind == feed.View {
+		return v.openView(it, o)
+	}
 	verified, err := v.opener.Open(it.Camera, it.Sealed)
 	if err == nil {
 		return v.seen(verified, o)

@@ -57,6 +57,7 @@ type Viewer struct {
 	cameras map[seal.CameraID]*care
 	news    news // since the state was stored
 	told    map[string]bool
+	watched map[seal.CameraID]bool // true once its live view was proven
 	stats   Stats
 }
 
@@ -79,6 +80,7 @@ type care struct {
 type Stats struct {
 	Pictures   uint64                 `json:"pictures"`   // verified snapshots and parts of clips
 	Others     uint64                 `json:"others"`     // verified status and other messages
+	Frames     uint64                 `json:"frames"`     // verified, of live view
 	Refused    map[seal.Reason]uint64 `json:"refused"`    // by reason; duplicates are not among them
 	Rosters    map[seal.Reason]uint64 `json:"rosters"`    // refused, by reason, on the topics of the household's cameras
 	Duplicates uint64                 `json:"duplicates"` // messages delivered again, which is no fault
@@ -127,7 +129,7 @@ func New(c Config) (*Viewer, error) {
 	}
 	v := &Viewer{
 		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"), unlock: unlock,
-		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{},
+		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{}, watched: map[seal.CameraID]bool{},
 	}
 	v.stats.Refused, v.stats.Rosters = map[seal.Reason]uint64{}, map[seal.Reason]uint64{}
 	for _, camera := range c.Identity.Roster().Cameras {

@@ -1,0 +1,135 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink"
+)
+
+// view is what live view is made of: one frame at a time, taken when the link has
+// room for it. While nobody watches, nothing is copied, encoded or sealed. A nil
+// *view shows nothing.
+type view struct {
+	every time.Duration // between frames, at least
+	next  time.Duration // when one is due
+	spare chan *viewed  // the one frame that circulates
+	made  chan *viewed
+	jpeg  encode.JPEG
+
+	sealing sync.Mutex // held while a frame is made and sealed
+	out     []byte
+}
+
+// viewed is a frame on its way to those who watch.
+type viewed struct {
+	held
+	halvings int
+}
+
+// newView returns nil where the settings want no live view.
+func newView(s Settings, masks capture.Masks) *view {
+	if s.Live.View == 0 {
+		return nil
+	}
+	v := &view{
+		every: time.Duration(float64(time.Second) / s.Live.View),
+		spare: make(chan *viewed, 1), made: make(chan *viewed, 1), jpeg: encode.JPEG{Masks: masks},
+	}
+	v.spare <- new(viewed)
+	return v
+}
+
+// due reports whether the frame at mono is not too early after the one before, with
+// some grace for a camera whose frames do not come evenly.
+func (v *view) due(mono time.Duration) bool {
+	if mono < v.next-v.every/4 && mono > v.next-2*v.every {
+		return false
+	}
+	v.next = max(v.next+v.every, mono)
+	return true
+}
+
+// show hands f on to those who watch, if anybody does and the link has room for
+// it. It never waits: the newest frame wins, and it is the one at hand when there
+// is room.
+func (a *Agent) show(f *capture.Frame) {
+	v := a.view
+	if v == nil || encode.CodecOf(f.Format.Pixel) != 0 {
+		return
+	}
+	n, wanted := a.up.ViewWanted()
+	if !wanted || len(v.spare) == 0 || !v.due(f.Mono) {
+		return
+	}
+	h := <-v.spare
+	h.keep(f, a.now(), a.mono())
+	h.halvings = n
+	v.made <- h // has room: there is one such frame
+	a.eye.meter.mark(StageKeep)
+}
+
+// close ends live view.
+func (v *view) close() {
+	if v != nil {
+		close(v.made)
+	}
+}
+
+// drop forgets the frame that is on its way, and returns when nothing of it is
+// being sealed any more. Frames must not be shown meanwhile.
+func (v *view) drop() {
+	if v == nil {
+		return
+	}
+	h := <-v.spare
+	h.wipe()
+	v.sealing.Lock()
+	clear(v.out[:cap(v.out)])
+	v.jpeg = encode.JPEG{Masks: v.jpeg.Masks}
+	v.sealing.Unlock()
+	v.spare <- h
+}
+
+// views seals what is shown until the frames end. It rests as long as it works:
+// live view never takes more than half of one processor.
+func (a *Agent) views(ctx context.Context) error {
+	if a.view == nil {
+		return nil
+	}
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for h := range a.view.made {
+		began := a.mono()
+		err := a.seen(h)
+		if err != nil && !errors.Is(err, uplink.ErrUnwatched) && !errors.Is(err, uplink.ErrPrivate) {
+			a.failed.Add(1)
+			a.log.Debug("a frame was not shown", "err", err)
+		}
+		rest.Reset(a.mono() - began)
+		select {
+		case <-rest.C:
+		case <-ctx.Done():
+		}
+		a.view.spare <- h
+	}
+	return nil
+}
+
+// seen makes a frame's picture and seals it.
+func (a *Agent) seen(h *viewed) error {
+	v := a.view
+	v.sealing.Lock()
+	defer v.sealing.Unlock()
+	var err error
+	p := encode.Picture{Kind: encode.Snapshot, Media: "image/jpeg", Taken: h.taken, Mono: h.mono, Cause: encode.CauseWatch, Light: h.frame.Light, Masks: a.masks}
+	if v.out, p.Width, p.Height, err = v.jpeg.AppendHalved(v.out[:0], &h.frame, h.halvings); err != nil {
+		return err
+	}
+	p.Data = v.out // is not kept
+	return a.up.View(p)
+}
