@@ -17,7 +17,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies race arm cross lint fuzz vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies poornet race arm cross lint fuzz vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ year: ## day and night over a simulated year, ours and the others', as a table
 
 enemies: ## rain, snow, wind, insects, ...: ten minutes of each at 5 to 30 frames a second, and no event
 	$(GO) test -count=1 -timeout 120m -run Enemies -v ./capture/motion -long
+
+poornet: ## 100 events over links of 256 kbit/s that lose 5 %: the picture before the clip, each time
+	$(GO) test -count=1 -timeout 60m -v ./cmd/internal/poornet -runs 100 -links 20
 
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 15m -short ./capture ./capture/stream ./uplink/... ./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
