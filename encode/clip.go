@@ -44,6 +44,8 @@ type Clip struct {
 	Also []uint64
 	// Ended is why the clip ended early. It is said in the last part.
 	Ended End
+	// Length is how long this part is.
+	Length time.Duration
 }
 
 // MaxAlso bounds Clip.Also; later events go unnamed.

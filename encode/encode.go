@@ -9,7 +9,8 @@
 // is part 0 followed by moof and mdat of the others. A part's Taken and Mono are those of its
 // first frame, and Picture.Clip says the rest: where in the clip its event begins,
 // which others it shows, why it ended early. In a seal that travels as labels, see
-// seal.ClipMarks.
+// seal.ClipMarks. The Recorder makes such parts of all frames, without an event: a
+// take of the Ring takes the place of a clip.
 //
 // What this package does not do: it decides nothing (capture/motion and the
 // agent do), it seals nothing and sends nothing (uplink does).
@@ -28,6 +29,7 @@ type Kind uint8
 const (
 	Snapshot Kind = iota + 1 // one JPEG
 	ClipPart                 // one part of a clip
+	Recorded                 // one part of the recording
 )
 
 // String returns the word that travels in a seal.
@@ -37,6 +39,8 @@ func (k Kind) String() string {
 		return "snapshot"
 	case ClipPart:
 		return "clip"
+	case Recorded:
+		return "recording"
 	}
 	return "unknown"
 }
@@ -96,9 +100,9 @@ type Picture struct {
 	Cause Cause
 	Light capture.Light
 	Event uint64 // event the picture belongs to, counted per boot; 0 for none
-	Part  uint32 // part number within the event's clip, from 0
-	Last  bool   // the clip's last part
-	Clip  Clip   // of a ClipPart
+	Part  uint32 // part number within the event's clip, or the recording's take, from 0
+	Last  bool   // the last part of that
+	Clip  Clip   // of a ClipPart, and of a Recorded
 
 	Things []Thing   // what was recognised in a Snapshot, the surest first
 	Model  *[32]byte // SHA-256 of the model that looked; nil if none did

@@ -78,7 +78,7 @@ func (c *Cutter) Next() (p Picture, ok bool, err error) {
 			return Picture{}, false, nil
 		}
 		w.plan = plan
-		s, err := c.gather(now)
+		s, err := w.gather(c.ring, now, c)
 		switch {
 		case err != nil:
 			c.done(plan.event)
@@ -94,14 +94,20 @@ func (c *Cutter) Next() (p Picture, ok bool, err error) {
 	}
 }
 
-// gather puts frames into the part until it is whole or there are no more.
-func (c *Cutter) gather(now time.Duration) (step, error) {
-	w := &c.part
+// reader is whose part it is.
+type reader interface {
+	need(number uint64) // frames before number are not needed any more
+	leftOut()           // a frame could not be put into the part
+}
+
+// gather puts frames of the ring into the part until it is whole or there are no
+// more.
+func (w *part) gather(ring *Ring, now time.Duration, by reader) (step, error) {
 	for {
 		if !w.pending {
 			var what found
 			var next uint64
-			w.frame, what, next, w.ended = c.ring.read(w.number, w.plan.take, &w.shot, w.frame[:0])
+			w.frame, what, next, w.ended = ring.read(w.number, w.plan.take, &w.shot, w.frame[:0])
 			switch {
 			case what == foundEnd:
 				return stepLast, nil
@@ -111,7 +117,7 @@ func (c *Cutter) gather(now time.Duration) (step, error) {
 				return stepWait, nil
 			}
 			w.number, w.pending = next, what == foundFrame
-			c.need(w.number)
+			by.need(w.number)
 			if what == foundLost && len(w.samples) > 0 {
 				return stepPart, nil
 			}
@@ -126,7 +132,7 @@ func (c *Cutter) gather(now time.Duration) (step, error) {
 			return stepLast, err
 		}
 		if !good {
-			c.leftOut()
+			by.leftOut()
 		}
 	}
 }
@@ -225,6 +231,11 @@ func ticks(d time.Duration) uint64 {
 	return uint64((max(0, d)*9 + nine/2) / nine)
 }
 
+// length is the inverse of ticks.
+func length(ticks uint64) time.Duration {
+	return time.Duration(ticks) * time.Second / Timescale
+}
+
 // picture makes the Picture of the part, and room for the next one.
 func (w *part) picture(last bool) Picture {
 	end := w.tick + max(1, ticks(w.period))
@@ -243,7 +254,7 @@ func (w *part) picture(last bool) Picture {
 		Kind: ClipPart, Media: "video/mp4", Data: w.buf[start:], Width: w.format.Width, Height: w.format.Height,
 		Taken: w.plan.began.Wall.Add(-ago), Mono: max(0, w.plan.began.Mono-ago),
 		Cause: CauseMotion, Light: w.first.light, Event: w.plan.event, Part: w.count, Last: last,
-		Clip: Clip{PreRoll: max(0, w.plan.start-w.zero), Also: w.plan.also},
+		Clip: Clip{PreRoll: max(0, w.plan.start-w.zero), Also: w.plan.also, Length: length(end - w.samples[0].at)},
 	}
 	if last {
 		pic.Clip.Ended = w.ended

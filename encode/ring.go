@@ -28,7 +28,8 @@ type Ring struct {
 	shots   []shot         // a circle: number n is at n % len
 	oldest  uint64         // number of the oldest frame
 	next    uint64         // number of the next frame
-	wanted  uint64         // frames from this number on are wanted by the reader
+	wanted  uint64         // frames from this number on are wanted by the Cutter
+	kept    uint64         // frames from this number on are wanted by the Recorder
 	take    uint64         // of the next frame
 	open    bool           // the take has frames, and may get more
 	why     End            // why the take before ended
@@ -57,6 +58,7 @@ type RingStats struct {
 	Bytes   int           // of memory that the ring has taken for frames
 	Skipped uint64        // frames that nothing could be decoded from: no key frame before them, or too large
 	Lost    uint64        // frames that a clip wanted and that had to go for want of memory
+	Missed  uint64        // frames that the Recorder wanted, the same
 }
 
 // unwanted is Ring.wanted when nobody reads.
@@ -66,7 +68,7 @@ const unwanted = 1<<64 - 1
 // of the last span. It may hold frames up to one key frame interval older, and
 // older ones that a clip still needs.
 func NewRing(bytes int, span time.Duration) *Ring {
-	return &Ring{span: span, pages: newPages(bytes), shots: make([]shot, 64), wanted: unwanted, waiting: true}
+	return &Ring{span: span, pages: newPages(bytes), shots: make([]shot, 64), wanted: unwanted, kept: unwanted, waiting: true}
 }
 
 // Push copies f, a compressed frame, into the ring. Frames that nothing can be
@@ -236,6 +238,25 @@ func (r *Ring) want(number uint64) {
 	r.wanted = number
 }
 
+// keep says that the Recorder needs frames from number on.
+func (r *Ring) keep(number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = number
+}
+
+// firstKey returns the first key frame from number on, false while there is none.
+func (r *Ring) firstKey(number uint64) (n, take uint64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n = max(number, r.oldest); n < r.next; n++ {
+		if s := r.at(n); s.key {
+			return n, s.take, true
+		}
+	}
+	return n, 0, false
+}
+
 // found is what reading a frame came to.
 type found int
 
@@ -277,14 +298,15 @@ func (r *Ring) makeRoom(size int) bool {
 		r.drop()
 	}
 	// What stands on a frame that is gone is of no use, unless its reader has read that one.
-	for r.oldest < r.next && !r.at(r.oldest).key && r.oldest != r.wanted {
+	for r.oldest < r.next && !r.at(r.oldest).key && r.oldest != r.wanted && r.oldest != r.kept {
 		r.drop()
 	}
 	return true
 }
 
 // forget drops what is older than since and wanted by nobody, as far as a key
-// frame remains in front.
+// frame remains in front. What only the Recorder wants goes too when it takes half
+// of the memory: a disk that has stopped must not cost clips their seconds.
 func (r *Ring) forget(since time.Duration) {
 	for {
 		n := r.oldest + 1
@@ -292,6 +314,9 @@ func (r *Ring) forget(since time.Duration) {
 			n++
 		}
 		if n >= r.next || n > r.wanted || r.at(n).take == r.take && r.at(n).mono > since {
+			return
+		}
+		if n > r.kept && r.pages.room() > r.pages.most/2 {
 			return
 		}
 		for r.oldest < n {
@@ -305,6 +330,10 @@ func (r *Ring) drop() {
 	if r.oldest >= r.wanted {
 		r.count.Lost++
 		r.wanted = r.oldest + 1
+	}
+	if r.oldest >= r.kept {
+		r.count.Missed++
+		r.kept = r.oldest + 1
 	}
 	r.pages.release(r.at(r.oldest).first)
 	r.oldest++

@@ -19,6 +19,8 @@ type outgoing struct {
 	name  [16]byte      // of the message, once it is in pieces
 	until time.Duration // a live picture is worth sending up to then
 	asked bool          // it answers somebody
+
+	recalled *recalled // the part of the recording that this is; nil for others
 }
 
 func (o *outgoing) sent() bool { return o.at == len(o.whole.Payload) }
@@ -59,16 +61,20 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 		}
 		left = min(left, size/piece.Block*piece.Block)
 		p := piece.Piece{Kind: piece.Media, Size: len(m.Payload), At: o.at, Name: o.name, Data: m.Payload[o.at : o.at+left]}
-		if o.seq == 0 {
+		topic := piece.Topic
+		switch {
+		case o.recalled != nil:
+			p.Kind, topic = piece.Recording, recordingTopic
+		case o.seq == 0:
 			p.Kind = piece.Live
 		}
-		m = mqtt.Message{Topic: s.topic(piece.Topic), Payload: p.Append(make([]byte, 0, piece.Head+left)), QoS: 1}
+		m = mqtt.Message{Topic: s.topic(topic), Payload: p.Append(make([]byte, 0, piece.Head+left)), QoS: 1}
 	}
 	o.at += left
 	if o.seq != 0 && !o.sent() {
 		s.handed.set(o.seq, o.at)
 	}
-	s.publish(ctx, m, flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.sent()})
+	s.publish(ctx, m, flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && o.sent(), recalled: o.recalled})
 }
 
 // arrived takes note that the broker has a stored message up to an end.

@@ -129,6 +129,9 @@ func (s *session) takeCommand(m mqtt.Message) error {
 		return nil
 	case seal.VerbResend:
 		return s.confess(s.spool.Resend(spool.Range{First: c.From, Last: c.To}))
+	case seal.VerbFetch:
+		s.wish(c)
+		return nil
 	case seal.VerbReset:
 		if !c.Owner {
 			return s.notOwner(c)

@@ -20,8 +20,10 @@ type Status struct {
 	Capture  map[string]any `json:"capture,omitempty"`  // format and counters
 	Uplink   *UplinkStatus  `json:"uplink,omitempty"`
 	Model    *ModelStatus   `json:"model,omitempty"`
-	Firmware string         `json:"firmware,omitempty"`
-	Uptime   int64          `json:"uptime_s,omitempty"`
+	// Recording is filled in by the uplink.
+	Recording *RecordingStatus `json:"recording,omitempty"`
+	Firmware  string           `json:"firmware,omitempty"`
+	Uptime    int64            `json:"uptime_s,omitempty"`
 
 	// Nonce, of the order that this status answers, travels in the seal. nil for none.
 	Nonce []byte `json:"-"`
@@ -129,7 +131,7 @@ func (u *Uplink) withCodes(refusals map[string]uint64) map[string]uint64 {
 func (u *Uplink) sendStatus(s Status) error {
 	st := u.Stats()
 	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: u.withCodes(st.Refusals), Connects: st.Connects, SpoolUsed: st.Bytes}
-	s.Firmware = u.config.Firmware
+	s.Firmware, s.Recording = u.config.Firmware, u.Recording()
 	text, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -143,6 +145,7 @@ func (u *Uplink) sendStatus(s Status) error {
 const (
 	groupStatus     = 0
 	groupConfession = 1
+	groupAnswer     = 2
 )
 
 // manyLost is how many ranges are lost before they are confessed at once,
@@ -168,7 +171,7 @@ func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64
 	if u.sealer == nil {
 		return ErrRevoked
 	}
-	if u.private && m.Kind != seal.KindStatus && m.Kind != seal.KindGap {
+	if u.private && m.Kind != seal.KindStatus && m.Kind != seal.KindGap && m.Kind != seal.KindAnswer {
 		return ErrPrivate
 	}
 	next, err := u.spool.Next()
@@ -229,7 +232,7 @@ func (u *Uplink) pictureMeta(p encode.Picture) seal.Meta {
 	}
 	m.Event, m.Part, m.Last, m.Nonce, m.Masks = p.Event, p.Part, p.Last, p.Nonce, p.Masks
 	m.Width, m.Height = p.Width, p.Height
-	if p.Kind == encode.ClipPart {
+	if p.Kind == encode.ClipPart || p.Kind == encode.Recorded && p.Clip.Ended != encode.EndWhole {
 		marks := seal.ClipMarks{PreRoll: p.Clip.PreRoll, Also: p.Clip.Also}
 		if p.Clip.Ended != encode.EndWhole {
 			marks.Ended = p.Clip.Ended.String()

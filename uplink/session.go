@@ -38,6 +38,8 @@ type flight struct {
 	live  bool   // the end of a live picture
 	hello bool
 	view  bool
+
+	recalled *recalled // the part of the recording that this is of; nil for others
 }
 
 // session is one connection.
@@ -49,6 +51,7 @@ type session struct {
 	lives     int       // live pictures on their way
 	durable   *outgoing // the stored message that is being sent; nil for none
 	picture   *outgoing // the live picture that is
+	recording *outgoing // the part of the recording that is, when there is nothing else
 	turn      int       // pieces of other things since one of a live picture
 	handed    progress  // of stored messages that were begun, and put off for others
 	proven    int       // bytes of the largest message that was acknowledged
@@ -81,6 +84,7 @@ func (u *Uplink) session(ctx context.Context) error {
 	err = s.loop(ctx)
 	s.view.room.Store(0)
 	s.sweep()
+	s.grounded()
 	if ctx.Err() == nil {
 		s.blame()
 	}
@@ -215,6 +219,9 @@ func (s *session) acknowledged() error {
 	if f.seq != 0 {
 		s.arrived(f)
 	}
+	if f.recalled != nil {
+		s.landed(f)
+	}
 	return nil
 }
 
@@ -249,9 +256,14 @@ func (s *session) pump(ctx context.Context) {
 			}
 		case s.sendView(ctx):
 		default:
-			s.link.starved(s.bytes)
 			s.confessAgain()
-			return
+			if s.nextRecalled(); s.recording == nil {
+				s.link.starved(s.bytes)
+				return
+			}
+			if s.send(ctx, s.recording); s.recording.sent() {
+				s.recording = nil
+			}
 		}
 	}
 }

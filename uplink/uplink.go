@@ -39,16 +39,17 @@ import (
 
 // Config is what an Uplink is made of.
 type Config struct {
-	Dir      string           // for the order of messages; made if missing
-	Messages string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
-	Camera   *identity.Camera // claimed
-	Broker   string           // mqtts://host:port
-	Budget   int64            // bytes that stored messages may take
-	LiveFor  time.Duration    // how long a live picture may be shown as such; 0: DefaultLiveFor
-	Firmware string           // version that every seal claims, printable ASCII
-	Model    string           // what the hello says this camera is, printable ASCII
-	Now      func() time.Time // wall clock, however wrong
-	Mono     func() time.Duration
+	Dir       string           // for the order of messages; made if missing
+	Messages  string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
+	Camera    *identity.Camera // claimed
+	Broker    string           // mqtts://host:port
+	Budget    int64            // bytes that stored messages may take
+	Recording *RecordingConfig // nil: nothing is recorded
+	LiveFor   time.Duration    // how long a live picture may be shown as such; 0: DefaultLiveFor
+	Firmware  string           // version that every seal claims, printable ASCII
+	Model     string           // what the hello says this camera is, printable ASCII
+	Now       func() time.Time // wall clock, however wrong
+	Mono      func() time.Duration
 	// Clock says how good Now is: seal.ClockNone, ClockRTC or ClockNTP. nil
 	// judges by Now alone: none before 2024 or the last time that was believed.
 	Clock func() string
@@ -98,8 +99,8 @@ var ErrRevoked = errors.New("the household has removed this camera")
 // that it stores: that is for Run's caller to do, once it has closed the Uplink.
 var ErrReset = errors.New("an owner of the household has reset this camera")
 
-// Uplink is open. Send, Live, Status, Requests and Stats are safe for
-// concurrent use, beside one Run.
+// Uplink is open. Send, Live, Record, Status, Requests and Stats are safe for
+// concurrent use, beside one Run and one Recall.
 type Uplink struct {
 	config Config
 	id     seal.CameraID
@@ -109,6 +110,8 @@ type Uplink struct {
 
 	requests chan Request
 	orders   chan Order
+	fetches  chan fetch    // the newest wish
+	recorder *recorder     // nil for none
 	wake     chan struct{} // there is something to publish
 	road                   // Run's own
 
@@ -122,8 +125,9 @@ type Uplink struct {
 	live       *fleeting  // the newest live picture, not yet published
 	answers    []fleeting // live pictures that answer requests, not yet published
 	view       view
-	status     *Status // said last
-	statusHead uint64  // newest status that was published
+	recalled   *recalled // part of the recording that goes out next
+	status     *Status   // said last
+	statusHead uint64    // newest status that was published
 	counters   Stats
 }
 
@@ -160,7 +164,7 @@ func Open(c Config) (*Uplink, error) {
 	}
 	u := &Uplink{
 		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
-		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), wake: make(chan struct{}, 1),
+		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), fetches: make(chan fetch, 1), wake: make(chan struct{}, 1),
 		road: road{progress: progress{}, ceiling: pieceMost},
 	}
 	if _, err := rand.Read(u.boot[:]); err != nil {
@@ -174,6 +178,7 @@ func Open(c Config) (*Uplink, error) {
 	}
 	u.liveSeq = firstLive(u.spool.Boot(), c.Now())
 	u.view.seq = u.liveSeq
+	u.openRecording()
 	return u, nil
 }
 
@@ -253,9 +258,10 @@ func hashOf(message []byte) ([32]byte, error) {
 
 // Close stores the order of messages. Nothing is lost without it.
 func (u *Uplink) Close() error {
+	err := u.recorder.close()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return errors.Join(u.spool.Close(), u.closeDisks())
+	return errors.Join(err, u.spool.Close(), u.closeDisks())
 }
 
 // Requests returns what viewers have asked. It is never closed.

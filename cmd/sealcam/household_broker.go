@@ -136,6 +136,11 @@ and a running sealcam watch or view does so by itself.`,
 
 // connect opens a viewer of the household in dir and its way to the broker.
 func connect(dir, name, broker string, log *slog.Logger) (*identity.Viewer, *feed.Broker, error) {
+	return connectTo(dir, name, broker, feed.BrokerConfig{Log: log})
+}
+
+// connectTo is connect to a feed that c says more about.
+func connectTo(dir, name, broker string, c feed.BrokerConfig) (*identity.Viewer, *feed.Broker, error) {
 	who, err := identity.OpenViewer(dir, name)
 	if err != nil {
 		return nil, nil, hintNoHousehold(dir, err)
@@ -146,6 +151,7 @@ func connect(dir, name, broker string, log *slog.Logger) (*identity.Viewer, *fee
 	if broker == "" {
 		return nil, nil, cli.Hint(fmt.Errorf("%s: the household names no broker", dir), "give its URL with --broker mqtts://HOST:8883")
 	}
-	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: broker, TLS: who.TLS()}, Log: log})
+	c.MQTT = mqtt.Config{URL: broker, TLS: who.TLS()}
+	up, err := feed.NewBroker(c)
 	return who, up, err
 }

@@ -32,6 +32,7 @@ func commands() []cli.Command {
 		{Name: "household", Short: "make a household, take cameras in, let viewers look", Run: runHousehold},
 		{Name: "pair", Short: "take a camera in by showing it a code", Run: runPair},
 		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
+		{Name: "fetch", Short: "get what a camera has recorded between two times", Run: runFetch},
 		{Name: "privacy", Short: "close a camera, or open it again", Run: runPrivacy},
 		{Name: "bridge", Short: "show the cameras in Home Assistant", Run: runBridge},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},

@@ -6,7 +6,7 @@
 // A piece is 28 bytes and then a part of the message:
 //
 //	0   3  "SP1"
-//	3   1  'm' for the topic media, 'l' for live
+//	3   1  'm' for the topic media, 'l' for live, 'r' for recording
 //	4   4  size of the message in bytes, big endian
 //	8   4  where the part begins in it
 //	12  16 name of the message, see Name
@@ -47,6 +47,8 @@ type Kind byte
 const (
 	Media Kind = 'm'
 	Live  Kind = 'l'
+	// Recording comes on the topic of that name, for the few who ask for it.
+	Recording Kind = 'r'
 )
 
 // String returns the last part of the topic.
@@ -56,6 +58,8 @@ func (k Kind) String() string {
 		return "media"
 	case Live:
 		return "live"
+	case Recording:
+		return "recording"
 	}
 	return "unknown"
 }
@@ -106,7 +110,7 @@ func Parse(b []byte) (Piece, error) {
 	p := Piece{Kind: Kind(b[3]), Size: int(min(size, MaxMessage+1)), At: int(min(at, MaxMessage)), Name: [16]byte(b[12:Head]), Data: b[Head:]}
 	end := p.At + len(p.Data)
 	switch {
-	case p.Kind != Media && p.Kind != Live:
+	case p.Kind != Media && p.Kind != Live && p.Kind != Recording:
 		return Piece{}, fmt.Errorf("%w: of kind %#x", ErrMalformed, byte(p.Kind))
 	case p.Size > MaxMessage || end > p.Size:
 		return Piece{}, fmt.Errorf("%w: bytes %d to %d of %d", ErrMalformed, at, end, size)

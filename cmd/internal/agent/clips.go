@@ -18,6 +18,7 @@ type clips struct {
 	ring   *encode.Ring
 	cutter *encode.Cutter
 	masked bool
+	events bool          // they have clips; else frames are kept for the recording only
 	wake   chan struct{} // there are frames for a clip
 	ended  chan struct{} // there will be no more
 	done   chan struct{} // the last part is spooled, or never will be
@@ -29,11 +30,11 @@ type clips struct {
 
 // newClips returns nil where the settings want no clips.
 func newClips(s Settings, masks capture.Masks) *clips {
-	if !s.Clips.Enabled {
+	if !s.Clips.Enabled && !s.Recording.Enabled {
 		return nil
 	}
 	c := &clips{
-		ring: encode.NewRing(int(s.Clips.Memory.Bytes), s.Clips.Before.Duration), masked: len(masks) > 0,
+		ring: encode.NewRing(int(s.Clips.Memory.Bytes), s.Clips.Before.Duration), masked: len(masks) > 0, events: s.Clips.Enabled,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{}), raw: make(chan *held, 1), spare: make(chan *held, 1),
 	}
 	c.cutter = encode.NewCutter(c.ring, &encode.JPEG{Masks: masks}, encode.CutterConfig{
@@ -46,7 +47,7 @@ func newClips(s Settings, masks capture.Masks) *clips {
 // watch tells the cutter what motion found in the frame of now. It reports
 // whether the open event's snapshot is wanted at once.
 func (c *clips) watch(v motion.Verdict, now encode.Moment) (hurry bool) {
-	if c == nil {
+	if c == nil || !c.events {
 		return false
 	}
 	if v.Started && v.Event != nil {
@@ -70,6 +71,9 @@ func (a *Agent) keepForClips(f *capture.Frame) {
 	if c == nil {
 		return
 	}
+	if a.tape != nil {
+		a.tape.recorder.Look(encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()})
+	}
 	switch f.Format.Pixel {
 	case capture.YUYV, capture.NV12, capture.Grey:
 		select {
@@ -89,6 +93,7 @@ func (a *Agent) keepForClips(f *capture.Frame) {
 		a.badLuma.Add(1)
 	}
 	c.signal()
+	a.tape.signal()
 }
 
 // signal wakes cut, if a clip is to be cut.
@@ -211,6 +216,7 @@ func (a *Agent) compress(ctx context.Context) error {
 			return err
 		}
 		a.clips.signal()
+		a.tape.signal()
 		rest.Reset(resting * (a.mono() - began))
 		select {
 		case <-rest.C:

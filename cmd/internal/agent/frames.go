@@ -69,6 +69,7 @@ func (a *Agent) frames(ctx context.Context) error {
 	}
 	a.clips.close()
 	a.view.close()
+	a.tape.close()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -184,6 +185,7 @@ func (a *Agent) lost() {
 	if a.clips != nil {
 		a.clips.ring.Cut(encode.EndCamera)
 		a.clips.signal()
+		a.tape.signal()
 	}
 }
 

@@ -137,7 +137,8 @@ func (a *Agent) forget() {
 	}
 	a.sealing.Unlock()
 	a.eye.best.wipe()
-	a.clips.drop()
+	a.tape.drop(a.clips.drop)
+	a.up.PauseRecording()
 	a.view.drop()
 	if _, open := a.eye.chooser.flush(); open {
 		a.skipped.Add(1)

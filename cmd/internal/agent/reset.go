@@ -11,6 +11,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // resetMark is the file that says that a reset was begun. It is the first that
@@ -36,11 +37,12 @@ func Reset(s Settings) error {
 		return err
 	}
 	defer unlock()
-	return destroy(s.State)
+	return destroy(s)
 }
 
 // destroy does what Reset says, for the holder of the lock.
-func destroy(state string) error {
+func destroy(s Settings) error {
+	state := s.State
 	mark := filepath.Join(state, resetMark)
 	f, err := os.OpenFile(mark, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
@@ -52,6 +54,7 @@ func destroy(state string) error {
 	if err := errors.Join(
 		identity.ResetCamera(filepath.Join(state, IdentityDir)),
 		os.RemoveAll(filepath.Join(state, SpoolDir)),
+		destroyRecordings(s.recordDir()),
 		os.RemoveAll(filepath.Join(state, PrivacyFile)),
 		os.RemoveAll(filepath.Join(state, lighting.TraceName)), // when lamps were lit in a home
 		os.RemoveAll(filepath.Join(state, lighting.OldTraceName)),
@@ -62,9 +65,24 @@ func destroy(state string) error {
 	return errors.Join(os.Remove(mark), syncDir(state))
 }
 
+// destroyRecordings removes what cameras have recorded in dir, whoever they were:
+// a card goes with its camera. One that is not in its slot keeps what it has.
+func destroyRecordings(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if _, bad := seal.ParseCameraID(e.Name()); bad == nil {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
+}
+
 // finishReset goes on with a reset that the power cut off.
-func finishReset(state string, log *slog.Logger) error {
-	_, err := os.Lstat(filepath.Join(state, resetMark))
+func finishReset(s Settings, log *slog.Logger) error {
+	_, err := os.Lstat(filepath.Join(s.State, resetMark))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -72,7 +90,7 @@ func finishReset(state string, log *slog.Logger) error {
 		return err
 	}
 	log.Warn("a reset had been begun: it is finished now")
-	return destroy(state)
+	return destroy(s)
 }
 
 // syncDir makes what was made or removed in dir survive a power cut.

@@ -24,7 +24,8 @@ func lived(t *testing.T) (s Settings, id seal.CameraID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"spool/order/1", "spool/messages/" + string(c.ID()) + "/1", lighting.TraceName, lighting.OldTraceName} {
+	s.Recording.Directory = filepath.Join(s.State, "card")
+	for _, name := range []string{"card/" + string(c.ID()) + "/1.rec", "spool/order/1", "spool/messages/" + string(c.ID()) + "/1", lighting.TraceName, lighting.OldTraceName} {
 		path := filepath.Join(s.State, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("of the old home"), 0o600)); err != nil {
 			t.Fatal(err)
@@ -94,13 +95,13 @@ func TestResetThatThePowerCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := finishReset(s.State, log); err != nil {
+		if err := finishReset(s, log); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		isNew(t, s, id)
 	}
 	s, id := lived(t)
-	if err := finishReset(s.State, log); err != nil {
+	if err := finishReset(s, log); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir)); err != nil || c.ID() != id {

@@ -73,6 +73,7 @@ type Agent struct {
 	jobs  chan job
 	clips *clips // nil for none
 	view  *view  // nil for none
+	tape  *tape  // what records; nil for nothing
 	jpeg  encode.JPEG
 	masks []byte        // hash of the privacy masks, which every picture claims; nil for none
 	namer *naming.Namer // names what moved; nil for none
@@ -111,6 +112,7 @@ func New(c Config) (*Agent, error) {
 	a.gate = newGate(a.up.SetPrivate)
 	if st := a.keeper.At(a.wall()); st.On {
 		a.gate.set(true)
+		a.up.PauseRecording()
 		a.closure.Store(&closure{said: said(st)})
 	}
 	a.free, a.jobs = make(chan *held, circulating), make(chan job, circulating)
@@ -129,6 +131,7 @@ func New(c Config) (*Agent, error) {
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
 	a.clips = newClips(c.Settings, masks)
 	a.view = newView(c.Settings, masks)
+	a.tape = newTape(c.Settings, masks, a.clips)
 	step := time.Duration(float64(time.Second) / c.Settings.Motion.Rate)
 	a.eye.pace = pace{want: step, step: step}
 	a.rate.Store(math.Float64bits(a.eye.pace.rate()))
@@ -173,14 +176,16 @@ func (a *Agent) opened(open func(context.Context) (capture.Camera, error)) func(
 // fails for some seconds, published. What was not waits for the next Run.
 func (a *Agent) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.frames(running) })   // light > Frame > kept frames
-	g.Go(func() error { return a.seal(running) })     // kept frames > Picture > Sealed, spooled
-	g.Go(func() error { return a.compress(running) }) // raw frames > frames of a clip
-	g.Go(func() error { return a.cut() })             // frames of a clip > Picture > Sealed, spooled
-	g.Go(func() error { return a.views(running) })    // frames > live view > Sealed, while somebody watches
-	g.Go(func() error { return a.up.Run(running) })   // spool > broker; roster and commands back
-	g.Go(func() error { return a.status(running) })   // a sealed word on how the camera is
-	g.Go(func() error { return a.privacy(running) })  // closes the camera, and opens it
+	g.Go(func() error { return a.frames(running) })    // light > Frame > kept frames
+	g.Go(func() error { return a.seal(running) })      // kept frames > Picture > Sealed, spooled
+	g.Go(func() error { return a.compress(running) })  // raw frames > frames of a clip
+	g.Go(func() error { return a.cut() })              // frames of a clip > Picture > Sealed, spooled
+	g.Go(func() error { return a.record() })           // all frames > Picture > Sealed, kept on a card
+	g.Go(func() error { return a.views(running) })     // frames > live view > Sealed, while somebody watches
+	g.Go(func() error { return a.up.Recall(running) }) // the card > broker, when a viewer asks
+	g.Go(func() error { return a.up.Run(running) })    // spool > broker; roster and commands back
+	g.Go(func() error { return a.status(running) })    // a sealed word on how the camera is
+	g.Go(func() error { return a.privacy(running) })   // closes the camera, and opens it
 	err := g.Wait()
 	if errors.Is(err, ErrReset) {
 		return err

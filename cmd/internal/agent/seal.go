@@ -54,6 +54,9 @@ func (a *Agent) seal(ctx context.Context) error {
 	if a.clips != nil {
 		<-a.clips.done
 	}
+	if a.tape != nil {
+		<-a.tape.done
+	}
 	a.linger(ctx)
 	return errEnded
 }

@@ -22,6 +22,7 @@ import (
 const (
 	IdentityDir = "identity"
 	SpoolDir    = "spool"
+	RecordDir   = "recording" // unless Settings.Recording.Directory says another
 )
 
 // Host is the program and the system around a camera.
@@ -44,14 +45,14 @@ func Serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 		return err
 	}
 	defer unlock()
-	if err := finishReset(s.State, log); err != nil {
+	if err := finishReset(s, log); err != nil {
 		return err
 	}
 	for {
 		if err := serve(ctx, s, host, log); !errors.Is(err, ErrReset) {
 			return err
 		}
-		if err := destroy(s.State); err != nil {
+		if err := destroy(s); err != nil {
 			return err
 		}
 		log.Warn("reset: this is a new camera now, and nobody's")
@@ -129,8 +130,12 @@ func OpenUplink(s Settings, camera *identity.Camera, firmware string, log *slog.
 	if broker == "" {
 		return nil, errors.New("no broker: neither the settings (uplink.broker) nor the pairing name one")
 	}
+	record, err := s.recording()
+	if err != nil {
+		return nil, err
+	}
 	up, err := uplink.Open(uplink.Config{
-		Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
+		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
 		LiveFor: liveFor(s.Live.Every.Duration), Firmware: firmware, Now: time.Now, Mono: Monotonic,
 		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Log: log,
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink"
 )
 
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
@@ -50,6 +51,12 @@ type Settings struct {
 		Max     toml.Duration `toml:"max"`
 		Memory  toml.ByteSize `toml:"memory"`
 	} `toml:"clips"`
+	Recording struct {
+		Enabled   bool          `toml:"enabled"`
+		Directory string        `toml:"directory"`
+		Budget    toml.ByteSize `toml:"budget"`
+		Rate      toml.ByteSize `toml:"rate"`
+	} `toml:"recording"`
 	Live struct {
 		Every toml.Duration `toml:"every"`
 		View  float64       `toml:"view"`
@@ -84,6 +91,8 @@ func Defaults() Settings {
 	s.Clips.After.Duration = 5 * time.Second
 	s.Clips.Max.Duration = time.Minute
 	s.Clips.Memory.Bytes = 32 << 20
+	s.Recording.Budget.Bytes = 2 << 30
+	s.Recording.Rate.Bytes = 2 << 20
 	s.Privacy.Button, s.Privacy.Schedule = true, []daynight.Span{}
 	s.Live.Every.Duration = 10 * time.Second
 	s.Live.View = 30
@@ -139,6 +148,9 @@ func (s Settings) Validate() error {
 		{within(s.Clips.After.Seconds(), 0, 60), "clips.after", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.After)},
 		{within(s.Clips.Max.Seconds(), s.Clips.Before.Seconds()+1, 3600), "clips.max", fmt.Sprintf(`expected a second more than clips.before, to "1h", found %q`, s.Clips.Max)},
 		{within(float64(s.Clips.Memory.Bytes), 1<<20, 1<<30), "clips.memory", fmt.Sprintf(`expected "1 MiB" to "1 GiB", found %q`, s.Clips.Memory)},
+		{s.Recording.Directory == "" || filepath.IsAbs(s.Recording.Directory), "recording.directory", fmt.Sprintf("expected an absolute directory, or nothing, found %q", s.Recording.Directory)},
+		{within(float64(s.Recording.Budget.Bytes), uplink.MinRecording, 1<<42), "recording.budget", fmt.Sprintf(`expected "64 MiB" to "4 TiB", found %q`, s.Recording.Budget)},
+		{within(float64(s.Recording.Rate.Bytes), 64<<10, 1<<30), "recording.rate", fmt.Sprintf(`expected "64 KiB" to "1 GiB" a second, found %q`, s.Recording.Rate)},
 		{len(s.Pairing.WiFi) == 0 || filepath.IsAbs(s.Pairing.WiFi[0]), "pairing.wifi", "expected a command by its absolute path, with arguments of its own if it needs any"},
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},

@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -65,6 +65,9 @@ func TestSettingsRefused(t *testing.T) {
 		"unknown format":      {"[camera]\nformat = \"av1\"\n", ":2:1: camera.format: expected auto, mjpeg"},
 		"masked video":        {"[camera]\nformat = \"h264\"\n[[privacy.mask]]\nrect = [0, 0, 10, 10]\n", ":2:1: camera.format: expected another than h264"},
 		"clip of nothing":     {"[clips]\nbefore = \"10s\"\nmax = \"10s\"\n", ":3:1: clips.max: expected a second more than clips.before"},
+		"relative recording":  {"[recording]\ndirectory = \"card\"\n", ":2:1: recording.directory: expected an absolute directory"},
+		"tiny recording":      {"[recording]\nbudget = \"1 MiB\"\n", ":2:1: recording.budget: expected"},
+		"slow recording":      {"[recording]\nrate = \"1 kB\"\n", ":2:1: recording.rate: expected"},
 		"only blindly":        {"[model]\nonly = [\"person\"]\n", ":2:1: model.only: expected model.file or model.socket"},
 		"sure of nothing":     {"[model]\nthreshold = 0.0\n", ":2:1: model.threshold: expected more than 0"},
 	} {

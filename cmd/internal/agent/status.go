@@ -87,6 +87,18 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 			s.Troubles = append(slices.Clone(s.Troubles), trouble)
 		}
 	}
+	if r := a.up.Recording(); r != nil {
+		trouble := r.Trouble
+		if trouble == "" && st.Ring.Missed > 0 {
+			trouble = "the recording has holes: its disk was too slow"
+		}
+		if trouble != "" {
+			if s.State == "running" {
+				s.State = "trouble"
+			}
+			s.Troubles = append(slices.Clone(s.Troubles), trouble)
+		}
+	}
 	if a.unkept.Load() {
 		s.Troubles = append(slices.Clone(s.Troubles), "what was said last about privacy is not kept: the camera's memory cannot be written")
 	}

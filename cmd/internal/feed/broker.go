@@ -46,7 +46,9 @@ type BrokerConfig struct {
 	MQTT mqtt.Config
 	// View reads live view too, whoever of the household watches.
 	View bool
-	Log  *slog.Logger
+	// Recordings reads what viewers fetch, too.
+	Recordings bool
+	Log        *slog.Logger
 	// Dial makes a connection; nil means mqtt.Dial.
 	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
 	// Jitter returns a number in [0,1); nil means a random one.
@@ -159,6 +161,9 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 	if b.config.View {
 		filters = append(filters, topicRoot+"+/"+View)
 	}
+	if b.config.Recordings {
+		filters = append(filters, topicRoot+"+/"+Recording)
+	}
 	if err := conn.Subscribe(ctx, filters...); err != nil {
 		return 0, err
 	}
@@ -185,8 +190,14 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 
 // joined returns it, or the Item that it completes as a piece.
 func (b *Broker) joined(it Item) (Item, bool) {
-	if it.Kind != pieces {
+	p, err := piece.Parse(it.Sealed)
+	if it.Kind != pieces && (it.Kind != Recording || err != nil) {
 		return it, true
+	}
+	// A recording on the way of news, or the other way round, is neither.
+	if err != nil || (p.Kind == piece.Recording) != (it.Kind == Recording) {
+		b.ignored.Add(1)
+		return Item{}, false
 	}
 	kind, whole, err := b.joiner.Add(string(it.Camera), it.Sealed)
 	if err != nil {

@@ -28,6 +28,8 @@ const (
 	Live   = "live"
 	Media  = "media"
 	View   = "view" // frames of live view, of feeds that want them
+	// Recording has what a viewer has fetched. Only who asks for it reads it.
+	Recording = "recording"
 
 	pieces = piece.Topic // of Live and Media; no Item has this kind
 )
@@ -41,7 +43,7 @@ const (
 // Item is one message as it came from the broker.
 type Item struct {
 	Camera   seal.CameraID // of the topic: a hint, never proof
-	Kind     string        // Hello, Status, Live, Media, View or Roster
+	Kind     string        // Hello, Status, Live, Media, View, Recording or Roster
 	Sealed   []byte        // nobody writes to it any more
 	Retained bool          // the broker had kept it: it is not news
 }
@@ -88,7 +90,7 @@ func parseTopic(topic string) (camera seal.CameraID, kind string, ok bool) {
 	id, kind, _ := strings.Cut(rest, "/")
 	camera, err := seal.ParseCameraID(id)
 	switch kind {
-	case Hello, Status, Live, Media, View, Roster, pieces:
+	case Hello, Status, Live, Media, View, Recording, Roster, pieces:
 		return camera, kind, err == nil
 	}
 	return "", "", false
