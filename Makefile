@@ -17,7 +17,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies poornet race arm cross lint fuzz vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies poornet race arm cross lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,14 +35,14 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
 # Two stages at a time: those with guests and browsers wait more than they compute.
-STAGES     := vm-test lint unit race cross arm footprint fuzz
+STAGES     := vm-test fault-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
 	@$(MAKE) --no-print-directory -j2 --output-sync=line $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
 unit: ## all tests that need no guest, three packages at a time, for many wait; of the simulated year of dusks a part (make year runs all)
-	$(GOTEST) -p 3 -timeout 30m $$($(GO) list ./... | grep -v /simtest$$)
+	$(GOTEST) -p 3 -timeout 30m $$($(GO) list ./... | grep -vE '/(simtest|trials)$$')
 	$(GOTEST) -timeout 15m -short ./capture/daynight/simtest
 
 year: ## day and night over a simulated year, ours and the others', as a table
@@ -83,6 +83,9 @@ lint: ## gofmt, vet, staticcheck
 
 fuzz: ## every fuzz target for FUZZTIME each (20s), four at a time
 	@.ci/fuzz $(FUZZTIME)
+
+fault-test: ## networks, brokers, disks and clocks that fail, and kill -9 (needs root): what was sealed, verified, lost; LONG=1 for the long form
+	$(GOTEST) -count=1 -timeout 60m -parallel 16 -v ./cmd/internal/faults/trials $(if $(LONG),-long) | { grep -vE '^ *(=== |--- PASS)' || true; }
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare

@@ -1,8 +1,11 @@
 package uplink
 
 import (
+	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/sealcam/sealcam/encode"
@@ -188,6 +191,9 @@ func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64
 	}
 	u.count(s)
 	u.signal()
+	if ctx := context.Background(); u.log.Enabled(ctx, slog.LevelDebug) { // what a trial compares with what viewers see
+		u.log.Debug("sealed", "seq", s.Seq, "hash", hex.EncodeToString(s.Hash[:]), "kind", m.Kind)
+	}
 	return nil
 }
 

@@ -72,6 +72,7 @@ type Scene struct {
 //	noise=N    standard deviation of a pixel's noise by day, 0 to 20; 1.5 if absent
 //	people=P   walk, stand, far (somebody 3 % of the picture high) or none, in any scene
 //	quality=N  of the JPEGs, 1 to 100, or A-B: each frame another, as rate control does; 80 if absent
+//	speed=N    its time goes 1 to 100 times as fast as the clock, where it is paced; 1 if absent
 //	for=D      ends with io.EOF after so much time, for example 30s; never if absent
 //
 // The Camera is a *Scene; New returns it as such.
@@ -199,12 +200,12 @@ func (s *Scene) wait(ctx context.Context) error {
 		s.start = now
 		return ctx.Err()
 	}
-	elapsed := now.Sub(s.start)
+	elapsed := time.Duration(float64(now.Sub(s.start)) * s.spec.speed)
 	if late := uint64(max(elapsed.Seconds()*s.spec.rate, 0)); late > s.next {
 		s.next = late
 	}
 	if d := s.due(s.next) - elapsed; d > 0 {
-		return s.opt.Sleep(ctx, d)
+		return s.opt.Sleep(ctx, time.Duration(float64(d)/s.spec.speed))
 	}
 	return ctx.Err()
 }

@@ -227,6 +227,26 @@ func TestPaceDropsWhatIsOverdue(t *testing.T) {
 	}
 }
 
+// A scene whose time goes faster gives the same frames, sooner.
+func TestSpeed(t *testing.T) {
+	now := time.Unix(0, 0)
+	s, err := New("empty?size=64x48&rate=10&speed=20", Options{
+		Pace:  true,
+		Now:   func() time.Time { return now },
+		Sleep: func(_ context.Context, d time.Duration) error { now = now.Add(d); return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f capture.Frame
+	for range 201 {
+		f = next(t, s)
+	}
+	if f.Seq != 200 || f.Mono != 20*time.Second || now.Sub(time.Unix(0, 0)) != time.Second {
+		t.Errorf("frame %d of %v after %v, want 200 of 20s after 1s", f.Seq, f.Mono, now.Sub(time.Unix(0, 0)))
+	}
+}
+
 func TestTheSleepEndsWithTheContext(t *testing.T) {
 	s, err := New("empty?size=64x48&rate=1", Options{Pace: true})
 	if err != nil {

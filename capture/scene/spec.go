@@ -22,6 +22,7 @@ type spec struct {
 	noise   float64
 	quality [2]int        // lowest and highest
 	end     time.Duration // 0 for never
+	speed   float64       // how much faster than the clock its time goes, when it is paced
 }
 
 // Names returns the scenes there are.
@@ -34,7 +35,7 @@ func Names() []string {
 }
 
 func parse(text string) (spec, error) {
-	s := spec{w: 1280, h: 720, rate: 10, pixel: capture.MJPEG, noise: 1.5, quality: [2]int{80, 80}}
+	s := spec{w: 1280, h: 720, rate: 10, pixel: capture.MJPEG, noise: 1.5, quality: [2]int{80, 80}, speed: 1}
 	name, query, _ := strings.Cut(strings.TrimPrefix(text, "scene:"), "?")
 	i := slices.Index(Names(), name)
 	if i < 0 {
@@ -82,6 +83,10 @@ func (s *spec) set(key, v string) (err error) {
 		if s.end, err = time.ParseDuration(v); err != nil || s.end <= 0 {
 			return errors.New("want a time such as 30s")
 		}
+	case "speed":
+		if s.speed, err = strconv.ParseFloat(v, 64); err != nil || !(s.speed >= 1 && s.speed <= 100) {
+			return errors.New("want 1 to 100 times the clock")
+		}
 	case "pixel":
 		for _, p := range [...]capture.Pixel{capture.MJPEG, capture.YUYV, capture.NV12, capture.Grey} {
 			if p.String() == v {
@@ -103,7 +108,7 @@ func (s *spec) set(key, v string) (err error) {
 	case "people":
 		return s.script.invite(v)
 	default:
-		return errors.New("there is no such option; there are size, rate, seed, pixel, noise, people, quality and for")
+		return errors.New("there is no such option; there are size, rate, seed, pixel, noise, people, quality, speed and for")
 	}
 	return nil
 }

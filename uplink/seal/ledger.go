@@ -7,7 +7,10 @@ import (
 
 // Bounds of what is remembered per stream of a camera.
 const (
-	maxRecent = 32 // hashes of the newest messages, to tell a second copy from a contradiction
+	// hashes of the newest messages, to tell a second copy from a contradiction: a
+	// poor network brings durable ones late
+	maxRecent = 128
+	maxLately = 32 // of live ones
 	maxBoots  = 16 // boot ids before the present one
 	maxWills  = 16
 )
@@ -130,7 +133,7 @@ func (l *ledger) checkLive(p position) *Refusal {
 // recordDurable puts p into the sequence and returns the gap that it opened,
 // or nil.
 func (l *ledger) recordDurable(p position) *gap {
-	defer l.remember(p)
+	defer l.remember(p, maxRecent)
 	switch {
 	case l.head.seq == 0: // the first this viewer has of the camera
 		if p.seq > 1 {
@@ -157,7 +160,7 @@ func (l *ledger) recordDurable(p position) *gap {
 
 func (l *ledger) recordLive(p position) {
 	l.moveHead(p)
-	l.remember(p)
+	l.remember(p, maxLately)
 }
 
 func (l *ledger) moveHead(p position) {
@@ -248,10 +251,10 @@ func (l *ledger) find(seq uint64) int {
 	return slices.IndexFunc(l.gaps, func(g gap) bool { return g.first <= seq && seq <= g.last })
 }
 
-func (l *ledger) remember(p position) {
+func (l *ledger) remember(p position, most int) {
 	i, _ := slices.BinarySearchFunc(l.recent, p.seq, markSeq)
 	l.recent = slices.Insert(l.recent, i, mark{p.seq, p.hash})
-	if len(l.recent) > maxRecent {
+	if len(l.recent) > most {
 		l.recent = slices.Delete(l.recent, 0, 1)
 	}
 }

@@ -301,3 +301,22 @@ func TestLedgerConfess(t *testing.T) {
 		}
 	})
 }
+
+// A second copy that a poor network brings a hundred messages late is harmless,
+// and known as such.
+func TestLateCopy(t *testing.T) {
+	l := &ledger{}
+	for seq := uint64(1); seq <= 100; seq++ {
+		p := position{seq: seq, prev: hashOf(seq-1, 0), hash: hashOf(seq, 0)}
+		if r := l.checkDurable(p); r != nil {
+			t.Fatal(r)
+		}
+		l.recordDurable(p)
+	}
+	if r := l.checkDurable(position{seq: 3, prev: hashOf(2, 0), hash: hashOf(3, 0)}); r == nil || !r.Duplicate || r.Alarm {
+		t.Errorf("a copy: %+v", r)
+	}
+	if r := l.checkDurable(position{seq: 3, prev: hashOf(2, 0), hash: hashOf(3, 1)}); r == nil || !r.Alarm {
+		t.Errorf("another message of that number: %+v", r)
+	}
+}

@@ -303,11 +303,11 @@ func TestStateBound(t *testing.T) {
 		full.gaps = append(full.gaps, gap{first: n, last: n + 1, from: MaxSeq, to: MaxSeq, lost: true, history: true})
 	}
 	for i := range uint64(maxRecent) {
-		full.recent = append(full.recent, mark{seq: MaxSeq - 100 + i})
+		full.recent = append(full.recent, mark{seq: MaxSeq - maxRecent + i})
 	}
 	full.boots = make([][16]byte, maxBoots)
 	live := full
-	live.gaps = nil
+	live.gaps, live.recent = nil, full.recent[:maxLately]
 	for i := range 2 * MaxCameras {
 		o.cameras[CameraID(formatID([32]byte{byte(i), byte(i >> 8)}))] = &history{durable: full, live: live, wills: make([]position, maxWills)}
 	}
