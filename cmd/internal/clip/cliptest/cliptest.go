@@ -1,5 +1,6 @@
 // Package cliptest makes verified parts of clips for tests of what is done with
-// them. Their boxes say what those of cameras say, and hold no picture.
+// them: by itself, whose boxes say what those of cameras say and hold no picture,
+// or by encode, for those who look into them.
 //
 // What this package does not do: it is no part of the product.
 package cliptest
