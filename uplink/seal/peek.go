@@ -56,7 +56,11 @@ func parseMessage(b []byte) (*message, error) {
 		return nil, err
 	}
 	if sha256.Sum256(body) != [32]byte(m.claims.BodyHash) {
-		return nil, refuse(BrokenSeal, "the body is not the one that was sealed")
+		r := refuse(BrokenSeal, "the body is not the one that was sealed")
+		if Stream(m.claims.Stream) == Durable {
+			r.Seq = m.claims.Seq
+		}
+		return nil, r
 	}
 	m.hash = sha256.Sum256(sealed)
 	return m, nil

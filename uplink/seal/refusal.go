@@ -50,6 +50,11 @@ type Refusal struct {
 	Detail string   // one line for those who want to know: ids, sequence, which check
 	Err    error    // cause in a library, or nil
 
+	// Seq is the place in the durable sequence that a message with a changed body
+	// was sealed for, by the word of the camera that it names; 0 if that is not
+	// known. It says where something is missing, and nothing else.
+	Seq uint64
+
 	// Duplicate is set with Replayed when exactly this message was accepted
 	// before, and, if it is live, none newer: networks deliver twice, brokers
 	// retain, and nothing is wrong. Check may be asked whether it can be drawn

@@ -122,12 +122,13 @@ func TestBrowser(t *testing.T) {
 func newControl(t *testing.T, m *Module) string {
 	t.Helper()
 	var now *stage
+	seen := newScenery(t)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /world", func(w http.ResponseWriter, r *http.Request) {
 		if now != nil {
 			now.cancel()
 		}
-		now = serve(t, newWorld(t, r.URL.Query()["camera"]...), m)
+		now = serve(t, newWorld(t, seen, r.URL.Query()["camera"]...), m)
 		ids := []string{}
 		for _, c := range now.world.cameras {
 			ids = append(ids, string(c.id))

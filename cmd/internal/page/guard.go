@@ -8,10 +8,10 @@ import (
 )
 
 // The page may run its own scripts and nothing else, and show only pictures
-// that a script made from verified bytes (blob:) besides its own icon. Every
+// and films that a script made from verified bytes (blob:) besides its own icon. Every
 // string that could become code has to pass the one policy named here.
 const policyPage = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; " +
-	"img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"img-src 'self' blob:; media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types sealcam"
 
 // The worker, and only the worker, compiles WebAssembly. It shows nothing.

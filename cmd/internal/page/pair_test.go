@@ -71,7 +71,7 @@ func (f *fakePairing) step(from PairStep, change func(*PairState)) error {
 
 // Only who has the owner's token is shown a code, or takes a camera in.
 func TestPairingIsForTheOwner(t *testing.T) {
-	w := newWorld(t, "Front door")
+	w := newWorld(t, &scenery{}, "Front door")
 	conf := Config{Feed: w, Roster: w.rosterNow, Now: time.Now, Log: slog.New(slog.DiscardHandler), Pairing: &w.pair, PairToken: ownerToken}
 	p, err := New(conf)
 	if err != nil {

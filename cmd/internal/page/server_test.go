@@ -141,7 +141,7 @@ func TestPolicies(t *testing.T) {
 	}
 	page := policy("/")
 	for name, want := range map[string]string{
-		"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' blob:", "connect-src": "'self'",
+		"default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self' blob:", "media-src": "blob:", "connect-src": "'self'",
 		"base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'", "require-trusted-types-for": "'script'",
 	} {
 		if page[name] != want {

@@ -29,7 +29,9 @@ func (w *world) do(what string, camera int) error {
 		"event":   w.doEvent,
 		"gap":     w.doGap,
 		"lost":    w.doLost,
-		"again":   func(c *fakeCamera) error { return w.arrive(c, feed.Media, c.sent[c.seq]) },
+		"clip":    w.doClip("jpeg"), "clip-h264": w.doClip("h264"), "clip-h265": w.doClip("h265"),
+		"hurt": w.doHurt, "heal": w.doHeal, "healed": w.doHealed, "stranger": w.doStranger,
+		"again": func(c *fakeCamera) error { return w.arrive(c, feed.Media, c.sent[c.seq]) },
 		"trouble": func(c *fakeCamera) error {
 			return w.doStatus(c, seal.Durable, `{"state":"trouble","troubles":["no frames from /dev/video0 for 12 s"],"uptime_s":5}`)
 		},

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -25,7 +26,7 @@ type world struct {
 	owner  *ecdsa.PrivateKey
 	viewer *seal.ViewerKey
 	id     seal.HouseholdID
-	frames map[string][][]byte // by light: JPEG pictures of a garden
+	*scenery
 
 	mu      sync.Mutex
 	roster  []byte
@@ -36,7 +37,8 @@ type world struct {
 	stats   BenchStats
 	down    string // why the broker is not reached
 	items   chan feed.Item
-	mute    bool // cameras do not answer
+	mute    bool     // cameras do not answer
+	late    [][]byte // sealed, and not yet delivered
 	pair    fakePairing
 }
 
@@ -65,9 +67,9 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return k
 }
 
-func newWorld(t *testing.T, cameras ...string) *world {
+func newWorld(t *testing.T, seen *scenery, cameras ...string) *world {
 	t.Helper()
-	w := &world{t: t, owner: newKey(t), frames: map[string][][]byte{}, items: make(chan feed.Item, 4096), stats: BenchStats{Network: true}}
+	w := &world{t: t, owner: newKey(t), scenery: seen, items: make(chan feed.Item, 4096), stats: BenchStats{Network: true}}
 	var err error
 	if w.viewer, err = seal.NewViewerKey(nil); err != nil {
 		t.Fatal(err)
@@ -84,30 +86,56 @@ func newWorld(t *testing.T, cameras ...string) *world {
 		w.cameras = append(w.cameras, &fakeCamera{id: id, key: key, name: name, light: "day", sent: map[uint64][]byte{}})
 	}
 	w.sign()
-	w.frames["day"] = garden(t, "walk?size=1280x720&rate=2&seed=3", 26)
-	w.frames["night"] = garden(t, "night?size=1280x720&rate=2&seed=5", 26)
 	return w
 }
 
-// garden returns n pictures of a drawn scene.
-func garden(t *testing.T, spec string, n int) [][]byte {
+// garden returns what moves in n pictures of a drawn scene.
+func garden(t *testing.T, spec string, n int) (out [][]byte) {
+	t.Helper()
+	watch(t, spec, n, func(data []byte, moving bool) bool {
+		if moving || len(out) == 0 {
+			out = append(out, bytes.Clone(data))
+		}
+		return true
+	})
+	return out
+}
+
+// walk returns n pictures of a drawn scene, of which nothing moves in the first before.
+func walk(t *testing.T, spec string, before, n int) (out [][]byte) {
+	t.Helper()
+	began := false
+	watch(t, spec, 100*n, func(data []byte, moving bool) bool {
+		if began = began || moving; !began && len(out) == before {
+			out = out[1:]
+		}
+		out = append(out, bytes.Clone(data))
+		return len(out) < n
+	})
+	if len(out) != n {
+		t.Fatalf("%s: %d pictures", spec, len(out))
+	}
+	return out
+}
+
+// watch hands on up to n pictures of a scene, each valid until each returns, as
+// long as that is true.
+func watch(t *testing.T, spec string, n int, each func(data []byte, moving bool) bool) {
 	t.Helper()
 	s, err := scene.New(spec, scene.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	var out [][]byte
 	for range n {
 		var f capture.Frame
 		if err := s.Next(t.Context(), &f); err != nil {
 			t.Fatal(err)
 		}
-		if s.Truth(f.Mono).Moving || len(out) == 0 {
-			out = append(out, append([]byte(nil), f.Data...))
+		if !each(f.Data, s.Truth(f.Mono).Moving) {
+			return
 		}
 	}
-	return out
 }
 
 // sign makes the next roster and gives it to every camera in it.
@@ -156,7 +184,7 @@ func (w *world) sorted() []*fakeCamera {
 }
 
 func (w *world) picture(c *fakeCamera) []byte {
-	list := w.frames[c.light]
+	list := w.stills[c.light]
 	c.shots++
 	return list[c.shots%len(list)]
 }
@@ -183,7 +211,7 @@ func (w *world) sealLive(c *fakeCamera, taken time.Time, life time.Duration, non
 func (w *world) sealDurable(c *fakeCamera, m seal.Meta, media []byte) []byte {
 	c.seq++
 	m.Stream, m.Seq, m.Prev, m.Clock = seal.Durable, c.seq, c.prev, seal.ClockNTP
-	if media != nil {
+	if media != nil && m.Media == "" {
 		m.Media, m.Width, m.Height = "image/jpeg", 1280, 720
 	}
 	s, err := c.sealer.Seal(m, media)

@@ -3,11 +3,15 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math"
 	"syscall/js"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -62,7 +66,7 @@ func failed(err error) any {
 	}
 	return map[string]any{
 		"verdict": "refused", "reason": string(r.Reason), "person": r.Reason.Person(),
-		"detail": detail, "duplicate": r.Duplicate, "alarm": r.Alarm,
+		"detail": detail, "duplicate": r.Duplicate, "alarm": r.Alarm, "seq": float64(r.Seq),
 	}
 }
 
@@ -72,7 +76,34 @@ func verified(v *seal.Verified) any {
 	return map[string]any{
 		"verdict": "verified", "camera": string(camera), "hash": hex.EncodeToString(hash[:]),
 		"fresh": v.Fresh(), "late": v.Late(), "ahead": v.RosterAhead(), "behind": v.RosterBehind(),
-		"meta": meta(v.Meta()), "media": uint8Array(media), "proof": uint8Array(v.Proof()),
+		"meta": meta(v.Meta()), "media": uint8Array(media), "proof": uint8Array(v.Proof()), "film": film(v),
+	}
+}
+
+// film returns what is inside a part of a clip, null for all else. A part that
+// cannot be looked into says so in error: it is verified, and cannot be played.
+func film(v *seal.Verified) any {
+	if _, ok := clip.KeyOf(v); !ok {
+		return nil
+	}
+	_, media := v.Media()
+	l, err := clip.Look(media)
+	if err != nil {
+		return map[string]any{"error": err.Error()}
+	}
+	frames := make([]byte, 0, len(l.Frames)*3*8)
+	at, scale := l.Start, float64(l.Scale)
+	for _, f := range l.Frames {
+		for _, x := range [...]float64{float64(at) / scale, float64(f.Offset), float64(f.Size)} {
+			frames = binary.LittleEndian.AppendUint64(frames, math.Float64bits(x))
+		}
+		at += uint64(f.Length)
+	}
+	head := sha256.Sum256(media[:l.Head])
+	return map[string]any{
+		"codec": l.Codec, "stills": l.Codec == clip.JPEG, "width": l.Width, "height": l.Height,
+		"head": l.Head, "format": hex.EncodeToString(head[:]), "start": float64(l.Start) / scale, "end": float64(at) / scale,
+		"frames": js.Global().Get("Float64Array").New(uint8Array(frames).Get("buffer")),
 	}
 }
 
@@ -86,6 +117,7 @@ func proven(p *seal.Proven, media []byte) any {
 func meta(m seal.Meta) map[string]any {
 	var labels, lost []any
 	things, model := m.Things()
+	marks, _ := m.Clip()
 	for _, l := range things {
 		labels = append(labels, map[string]any{"name": l.Name, "score": int(l.Score), "box": []any{int(l.Box.X), int(l.Box.Y), int(l.Box.W), int(l.Box.H)}})
 	}
@@ -99,5 +131,6 @@ func meta(m seal.Meta) map[string]any {
 		"labels": array(labels), "lost": array(lost), "nonce": hex.EncodeToString(m.Nonce), "masks": hex.EncodeToString(m.Masks),
 		"width": m.Width, "height": m.Height, "boot": hex.EncodeToString(m.Boot[:]), "roster": float64(m.Roster),
 		"firmware": m.Firmware, "model": model, "firmwareHash": hex.EncodeToString(m.FirmwareHash),
+		"preRoll": float64(marks.PreRoll.Milliseconds()), "also": len(marks.Also), "ended": marks.Ended,
 	}
 }

@@ -21,9 +21,13 @@
 //	                       -> {verdict: "proven", camera, household, hash, meta, media} or a refusal
 //
 // A verdict is {verdict: "verified", camera, fresh, late, ahead, behind, hash,
-// meta, media, proof} or the refusal {verdict: "refused", reason, person,
-// detail, duplicate, alarm}. media exists nowhere but in a verified or proven
-// verdict.
+// meta, media, proof, film} or the refusal {verdict: "refused", reason, person,
+// detail, duplicate, alarm, seq}. media exists nowhere but in a verified or
+// proven verdict. film is null but for a part of a clip: {codec, stills, width,
+// height, head, format, start, end, frames}, or {error} for one that is verified
+// and cannot be looked into; frames holds three numbers a frame: its time in the
+// clip in seconds, where it begins in media, and its bytes. seq is where a
+// message with a changed body belonged, 0 if that is not known.
 //
 // What this command does not do: it fetches nothing, keeps nothing, draws
 // nothing, and reads no clock but the one it was given.

@@ -34,7 +34,7 @@ class App {
     this.rails = new Rails(byId('days'), { pick: (key) => this.list.select(key) });
     this.list = new EventList(byId('events'), { open: (e) => this.big.show(e), name });
     this.list.onmore = () => this.draw();
-    this.big = new Big({ name, neighbour: (e, n) => this.neighbour(e, n) });
+    this.big = new Big({ name, neighbour: (e, n) => this.neighbour(e, n), hold: (key) => { this.model.held = key; } });
     this.bench = new Bench({ set: (what, on) => this.opener.bench(what, on) });
     this.filter = new Filter(byId('filter'), () => this.draw());
     this.proof = new ProofView({ check: (...what) => this.opener.prove(...what), name: (id) => (this.model.cameras.has(id) ? name(id) : '') });
@@ -68,7 +68,8 @@ class App {
     o.on('household', (h) => this.household(h));
     o.on('verified', (v) => this.verified(v));
     o.on('refused', (r) => this.refused(r));
-    o.on('gaps', ({ camera, gaps }) => { this.model.gaps(camera, gaps); this.soon(); });
+    o.on('gaps', ({ camera, gaps }) => { this.model.gaps(camera, gaps, Date.now(), !this.caughtUp); this.soon(); });
+    o.on('again', (v) => { this.model.again(v); this.soon(); });
     o.on('asked', ({ camera, ok, text }) => this.tiles.get(camera)?.asked(ok, text));
     o.on('proven', (p) => this.proof.proven(p));
     o.on('unproven', (r) => this.proof.unproven(r));
@@ -118,6 +119,7 @@ class App {
     } else if (v.meta.kind === 'status') {
       this.model.verified++;
       this.model.light(v);
+      if (v.status) this.model.status(v, v.status);
       if (v.status && !v.late) this.tile(v.camera).status(v.status);
     } else {
       this.model.add(v);
@@ -217,6 +219,7 @@ class App {
   draw() {
     const now = Date.now(), only = this.filter.camera;
     this.drawnAt = now;
+    this.big.refresh();
     this.rails.show(this.model.days(now, only), now);
     this.list.show(this.model.rows(only), now, this.tiles.size > 1 && !only, this.caughtUp);
   }

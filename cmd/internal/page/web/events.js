@@ -1,6 +1,7 @@
 // The list of the past: events with their thumbnails, what is missing, and what
 // was refused. One line is in the tab order, the arrows move through the rest.
 
+import { delivery as clipDelivery } from './clip.js';
 import { el, icon, setText } from './dom.js';
 import { bytes, cause, causeIcon, clock, count, day, length, light, minute, startOfDay } from './words.js';
 import { refusalWords } from './tile.js';
@@ -138,18 +139,18 @@ export class EventList {
   }
 
   eventFill(card, row, several) {
-    const e = row.event, many = e.pictures.length;
+    const e = row.event, here = delivery(e);
     card.event = e;
-    const sign = [e.start, e.end, many, e.light, e.labels.join(), several, this.name(e.camera)].join('|');
+    const sign = [e.start, e.end, here, e.light, e.labels.join(), several, this.name(e.camera)].join('|');
     if (sign !== card.sign) {
       card.sign = sign;
       const title = e.labels.length ? capital(e.labels.join(', ')) : cause(e.cause);
       card.title.replaceChildren(icon(causeIcon(e.cause)), el('span', {}, title), ...(several ? [el('span', { class: 'whose' }, this.name(e.camera))] : []));
       const lasted = e.end - e.start >= 1000 ? `, ${length(e.end - e.start)}` : '';
       setText(card.when, `${clock(e.start)}${lasted}`);
-      setText(card.state, delivery(e));
-      card.badge.replaceChildren(...(e.light === 'night' ? [icon('night')] : []));
-      card.root.setAttribute('aria-label', `${title}, ${this.name(e.camera)}, ${clock(e.start)}${lasted}${e.light ? `, ${light(e.light)}` : ''}. ${delivery(e)}, verified`);
+      setText(card.state, here);
+      card.badge.replaceChildren(...(e.clip?.parts.size ? [icon('play')] : []), ...(e.light === 'night' ? [icon('night')] : []));
+      card.root.setAttribute('aria-label', `${title}, ${this.name(e.camera)}, ${clock(e.start)}${lasted}${e.light ? `, ${light(e.light)}` : ''}. ${here}, verified`);
     }
     if (card.want) this.#draw(card);
   }
@@ -163,7 +164,7 @@ export class EventList {
   }
 
   #draw(card) {
-    const v = card.event.pictures.find((p) => p.drawable);
+    const v = card.event.pictures.find((p) => p.drawable) ?? [...(card.event.clip?.parts.values() ?? [])].find((p) => p.film.stills);
     if (!v || card.drawn === v) return;
     card.drawn = v;
     v.thumbnail(card.canvas).catch(() => { card.root.classList.add('undrawn'); });
@@ -208,6 +209,17 @@ export class EventList {
     setText(card.when, [several ? this.name(row.camera) : '', ...words].filter(Boolean).join(' · '));
   }
 
+  closedCard() {
+    const card = { title: el('span'), when: el('p', { class: 'when' }) };
+    card.root = el('div', { class: 'row closed', role: 'note' }, icon('joined'), el('div', { class: 'text' }, el('p', { class: 'what' }, card.title), card.when));
+    return card;
+  }
+
+  closedFill(card, row, several) {
+    const { count: n, at, until, after, before } = row.closed;
+    setText(card.title, `Gap closed: ${n} arrived late`);
+    setText(card.when, [several ? this.name(row.camera) : '', minute(at) === minute(until) ? minute(until) : `${minute(at)} to ${minute(until)}`, span(after, before).trim()].filter(Boolean).join(' · '));
+  }
 }
 
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
@@ -220,14 +232,8 @@ function span(after, before) {
 
 // delivery says what of the event has arrived.
 export function delivery(e) {
-  const parts = e.pictures.filter((p) => p.meta.kind === 'clip'), shots = e.pictures.length - parts.length;
-  const size = bytes(e.pictures.reduce((n, p) => n + p.size, 0));
-  const words = [];
-  if (shots) words.push(count(shots, 'picture'));
-  if (parts.length) {
-    const end = parts.find((p) => p.meta.last);
-    const whole = end ? end.meta.part + 1 : 0;
-    words.push(whole ? (parts.length === whole ? `clip whole, ${count(whole, 'part')}` : `clip ${parts.length} of ${whole} parts`) : `clip, ${count(parts.length, 'part')} so far`);
-  }
-  return `${words.join(', ')} here · ${size}`;
+  const shots = e.pictures.length;
+  const size = bytes(e.pictures.reduce((n, p) => n + p.size, e.clip?.size ?? 0));
+  if (!e.clip) return `${count(shots, 'picture')} here · ${size}`;
+  return `${shots ? `${count(shots, 'picture')}, ` : ''}${clipDelivery(e.clip)} · ${size}`;
 }

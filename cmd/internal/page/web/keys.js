@@ -21,11 +21,16 @@ export function keyboard(app) {
     ' ': () => app.list.step(0),
     Escape: () => { if (!byId('bench').hidden) app.bench.toggle(false); },
   };
-  const big = { l: live, ArrowLeft: () => app.big.step(-1), ArrowRight: () => app.big.step(1), ' ': () => app.big.dialog.close() };
+  const big = {
+    l: live, ArrowLeft: () => app.big.step(-1), ArrowRight: () => app.big.step(1),
+    ' ': () => { if (app.big.clip) app.big.player.toggled(); else app.big.dialog.close(); },
+    ',': () => { if (app.big.clip) app.big.player.step(-1); },
+    '.': () => { if (app.big.clip) app.big.player.step(1); },
+  };
   document.addEventListener('keydown', (e) => {
     if (e.ctrlKey || e.altKey || e.metaKey || e.defaultPrevented) return;
     const at = e.target;
-    if (at.closest?.('input, select, textarea')) return;
+    if (at.closest?.('input:not([type="range"]), select, textarea')) return;
     const press = at.closest?.('button, summary, a, [role="button"]');
     if (press && (e.key === ' ' || e.key === 'Enter')) return; // its own keys
     const act = (app.big.open ? big : document.querySelector('dialog[open]') ? {} : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];

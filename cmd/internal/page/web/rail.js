@@ -1,5 +1,5 @@
-// The rails: one a day, newest first. Motion is height, night is shade, what is
-// missing is hatched with its count, a refusal is a mark.
+// The rails: one a day, newest first. Motion is height, night is shade, privacy is
+// a band, what is missing is hatched with its count, a refusal is a mark.
 
 import { el } from './dom.js';
 import { clock, count, day, length, minute } from './words.js';
@@ -55,16 +55,17 @@ export class Rails {
     row.day = d;
     const today = now < d.end;
     const heights = motion(d);
-    const key = JSON.stringify([heights, d.nights, d.gaps, d.refusals.map((r) => r.at), today ? Math.floor(now / 60000) : 0]);
+    const key = JSON.stringify([heights, d.nights, d.bands, d.gaps, d.refusals.map((r) => r.at), today ? Math.floor(now / 60000) : 0]);
     if (key === row.key) return;
     row.key = key;
     row.title.textContent = day(d.start, now);
     row.sum.textContent = summary(d);
-    row.rail.setAttribute('aria-label', `${day(d.start, now)}: ${summary(d)}${nightWords(d)}`);
+    row.rail.setAttribute('aria-label', `${day(d.start, now)}: ${summary(d)}${spanWords('night', d.nights)}${spanWords('closed for privacy', d.bands)}`);
     const span = d.end - d.start;
     const percent = (t) => `${(100 * Math.min(1, Math.max(0, (t - d.start) / span))).toFixed(3)}%`;
     const width = (from, to) => `${(100 * (to - from) / span).toFixed(3)}%`;
     const parts = d.nights.map((n) => place(el('i', { class: 'night' }), percent(n.from), width(n.from, n.to)));
+    for (const b of d.bands) parts.push(place(el('i', { class: 'closed', title: `closed for privacy, ${minute(b.from)} to ${b.to >= now - 1000 ? 'now' : minute(b.to)}` }), percent(b.from), width(b.from, b.to)));
     heights.forEach((h, i) => {
       if (!h) return;
       const bar = place(el('i', { class: 'motion' }), `${(100 * i / bins).toFixed(3)}%`, `${(100 / bins).toFixed(3)}%`);
@@ -99,7 +100,7 @@ function motion(d) {
     if (row.event.cause !== 'motion') continue;
     const { start, end } = row.event;
     const first = Math.floor((start - d.start) / step), last = Math.min(bins - 1, Math.floor((end - d.start) / step));
-    const weight = 0.6 + row.event.pictures.length * 0.4 + (end - start) / 120000;
+    const weight = 0.6 + (row.event.pictures.length + (row.event.clip ? 1 : 0)) * 0.4 + (end - start) / 120000;
     for (let i = Math.max(0, first); i <= last; i++) sums[i] += weight / (last - first + 1);
   }
   return sums.map((s) => (s ? Math.min(1, 0.16 + 0.2 * s) : 0));
@@ -114,7 +115,7 @@ function summary(d) {
   return parts.join(', ');
 }
 
-function nightWords(d) {
-  const ms = d.nights.reduce((n, s) => n + s.to - s.from, 0);
-  return ms > 60000 ? `, night for ${length(ms)}` : '';
+function spanWords(what, spans) {
+  const ms = spans.reduce((n, s) => n + s.to - s.from, 0);
+  return ms > 60000 ? `, ${what} for ${length(ms)}` : '';
 }

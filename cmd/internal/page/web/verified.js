@@ -24,6 +24,7 @@ export class Verified {
     this.history = m.history;
     this.hash = m.hash; // SHA-256 of the sealed bytes, hex
     this.household = m.household; // that it was sealed for; of published media only
+    this.film = m.film ?? null; // where the frames of a part of a clip lie: see clip.js
     Object.freeze(this);
   }
 
@@ -37,16 +38,18 @@ export class Verified {
   // until is when a live picture stops being now.
   get until() { return this.meta.expires || this.received + 10000; }
 
-  // status returns what the camera says about itself: {state, troubles, closed},
-  // with its words cut to what a tile can hold; closed is since and until when for
-  // privacy, 0 for not known, or null. null when it is no status.
+  // status returns what the camera says about itself: {state, troubles, closed,
+  // opened}, with its words cut to what a tile can hold; closed is since and until
+  // when for privacy, 0 for not known, or null; opened is when it was closed before
+  // it was opened, 0 for not known. null when it is no status.
   get status() {
     if (this.meta.kind !== 'status' || this.meta.media !== 'application/json' || this.size > 65536) return null;
     try {
       const { state = '', troubles, privacy } = JSON.parse(new TextDecoder().decode(this.#media));
       const words = Array.isArray(troubles) ? troubles.filter((t) => typeof t === 'string') : [];
       const closed = privacy?.on === true ? { since: Date.parse(privacy.since) || 0, until: Date.parse(privacy.until) || 0, at: this.taken } : null;
-      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)), closed };
+      const opened = closed ? 0 : Date.parse(privacy?.since) || 0;
+      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)), closed, opened };
     } catch {
       return null;
     }
@@ -81,9 +84,9 @@ export class Verified {
 
   // thumbnail draws the picture small into canvas, cut to its shape.
   async thumbnail(canvas) {
-    if (!this.drawable) return;
+    if (!this.drawable && !this.film?.stills) return;
     const { width: w, height: h } = canvas;
-    const bitmap = await createImageBitmap(new Blob([this.#media], { type: this.meta.media }));
+    const bitmap = await (this.film ? this.#still(0) : createImageBitmap(new Blob([this.#media], { type: this.meta.media })));
     try {
       const scale = Math.max(w / bitmap.width, h / bitmap.height);
       const cw = w / scale, ch = h / scale;
@@ -95,14 +98,42 @@ export class Verified {
     }
   }
 
+  // #still is frame i of a part whose frames are JPEG files.
+  #still(i) {
+    const { frames } = this.film;
+    return createImageBitmap(new Blob([this.#media.subarray(frames[3 * i + 1], frames[3 * i + 1] + frames[3 * i + 2])], { type: 'image/jpeg' }));
+  }
+
+  // paint draws frame i of such a part into canvas, and reports whether it did: it
+  // does not if still() is false by the time it is decoded.
+  async paint(canvas, i, still) {
+    const bitmap = await this.#still(i);
+    try {
+      if (!still()) return false;
+      if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+      canvas.getContext('2d').drawImage(bitmap, 0, 0);
+      return true;
+    } finally {
+      bitmap.close();
+    }
+  }
+
+  // feed gives a part to the browser's own decoder (a SourceBuffer).
+  feed(buffer) { buffer.appendBuffer(this.#media); }
+
+  // saveFilm hands parts of one clip, in their order, to the browser as one film.
+  static saveFilm(parts, name) {
+    download(parts.map((p, i) => (i ? p.#media.subarray(p.film.head) : p.#media)), 'video/mp4', name);
+  }
+
   // save hands the picture to the browser as a download; saveProof what somebody
   // without any key needs besides to check it.
-  save(name) { download(this.#media, this.meta.media, name); }
-  saveProof(name) { download(this.#proof, 'application/octet-stream', name); }
+  save(name) { download([this.#media], this.meta.media, name); }
+  saveProof(name) { download([this.#proof], 'application/octet-stream', name); }
 }
 
-function download(bytes, type, name) {
-  const url = URL.createObjectURL(new Blob([bytes], { type }));
+function download(pieces, type, name) {
+  const url = URL.createObjectURL(new Blob(pieces, { type }));
   const a = document.createElement('a');
   a.href = url;
   a.download = name;

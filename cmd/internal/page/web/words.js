@@ -29,6 +29,12 @@ export function length(ms) {
   return m % 60 ? `${Math.floor(m / 60)} h ${m % 60} min` : `${m / 60} h`;
 }
 
+// stamp says a place in a film, in seconds, to a tenth: "0:03.2".
+export function stamp(s) {
+  const tenths = Math.floor(s * 10 + 1e-6);
+  return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, '0')}.${tenths % 10}`;
+}
+
 // count says "1 picture", "3 pictures".
 export const count = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
 

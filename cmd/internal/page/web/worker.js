@@ -3,8 +3,9 @@
 //
 //   ready | caughtup | failed {text} | nokey | kept | forgotten
 //   household {id, name, version, cameras, viewers}
-//   verified {camera, meta, media, proof, fresh, late, hash, received, history}
-//   refused {camera, kind, reason, person, detail, alarm, received, history}
+//   verified {camera, meta, media, proof, film, fresh, late, hash, received, history}
+//   refused {camera, kind, reason, person, detail, alarm, seq, received, history}
+//   again {camera, meta}: it was delivered twice, which is no harm
 //   proven {camera, household, meta, media, hash} | unproven {reason, person, detail}
 //   gaps {camera, gaps} | asked {camera, ok, text}
 //   server {up, why} | link {up, why, bench} | bench (BenchStats)
@@ -134,19 +135,20 @@ class Worker {
     const kind = { [feed.LIVE]: 'live', [feed.STATUS]: 'status', [feed.MEDIA]: 'media' }[r.kind];
     let out = sealcam.open(r.camera, r.payload);
     const seen = out.reason === 'replayed' && (out.duplicate || (r.history && kind !== 'live'));
-    if (seen && !r.history) return; // the network delivered twice: nothing is wrong
+    if (seen && !r.history && kind !== 'media') return; // the network delivered twice: nothing is wrong
     if (seen) out = sealcam.check(r.camera, r.payload); // drawn again after a reload, under its own time
     const about = { camera: r.camera, kind, received: r.received, history: r.history };
     this.dirty = true;
     if (out.verdict !== 'verified') {
-      const { reason = 'malformed', person = 'This picture could not be checked', detail = out.error ?? '', alarm = false } = out;
-      return tell('refused', { ...about, reason, person, detail, alarm });
+      const { reason = 'malformed', person = 'This picture could not be checked', detail = out.error ?? '', alarm = false, seq = 0 } = out;
+      return tell('refused', { ...about, reason, person, detail, alarm, seq });
     }
+    if (seen && !r.history) return tell('again', { ...about, camera: out.camera, meta: out.meta });
     if (out.ahead) this.rosterNow();
     if (out.behind && !seen) this.passOn(out.camera);
     if (out.meta.stream === 'durable' && !seen) this.arrived(out.camera);
-    const { camera, meta, media, proof, fresh, late, hash } = out;
-    tell('verified', { ...about, camera, meta, media, proof, fresh, late, hash }, [media.buffer]);
+    const { camera, meta, media, proof, film, fresh, late, hash } = out;
+    tell('verified', { ...about, camera, meta, media, proof, film, fresh, late, hash }, [media.buffer]);
   }
 
   // arrived notes that a receipt is owed, soon but not for every message alone.

@@ -5,9 +5,10 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { context, page, settings, trouble } from './harness.mjs';
 import { steps } from './steps.mjs';
+import { clipSteps } from './steps_clip.mjs';
 
 let failed = 0, passed = 0;
-for (const [name, step] of Object.entries(steps)) {
+for (const [name, step] of Object.entries({ ...steps, ...clipSteps })) {
   if (!new RegExp(process.env.SEALCAM_ONLY).test(name)) continue;
   const start = Date.now();
   try {
