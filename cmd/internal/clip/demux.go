@@ -13,7 +13,7 @@ import (
 const (
 	maxFrames = 2048       // as many as a camera puts into one part
 	maxTime   = 24 * 3600  // seconds from the clip's first frame to the end of a part
-	maxScale  = 10_000_000 // ticks a second
+	mostTicks = 10_000_000 // ticks a second
 )
 
 // Frame is where one frame of a part lies, and when it is shown.
@@ -131,7 +131,7 @@ func (r *reader) movie(l *Layout, head []byte) {
 	if version == 1 {
 		at = 16
 	}
-	if l.Scale = binary.BigEndian.Uint32(b[at:]); l.Scale == 0 || l.Scale > maxScale {
+	if l.Scale = binary.BigEndian.Uint32(b[at:]); l.Scale == 0 || l.Scale > mostTicks {
 		r.fail("%d ticks a second", l.Scale)
 	}
 	_, _, entries := r.full(r.inside(media, "minf", "stbl", "stsd"), 4+8)
