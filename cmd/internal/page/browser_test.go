@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/nodetest"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -142,6 +144,20 @@ func newControl(t *testing.T, m *Module) string {
 			return
 		}
 		json.NewEncoder(w).Encode(map[string][]byte{"media": media, "proof": proof})
+	})
+	mux.HandleFunc("POST /film", func(w http.ResponseWriter, r *http.Request) {
+		var saved struct{ Film, Proof []byte }
+		if err := json.NewDecoder(r.Body).Decode(&saved); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		parts := 0
+		f, sound, err := clip.Check(bytes.NewReader(saved.Film), bytes.NewReader(saved.Proof), func(p clip.Piece) {
+			if p.Err == nil && p.Proven != nil && p.Proven.Camera == now.world.cameras[0].id {
+				parts++
+			}
+		})
+		json.NewEncoder(w).Encode(map[string]any{"parts": parts, "sound": sound, "whole": err == nil && f.Whole()})
 	})
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		what := r.URL.Query().Get("what")

@@ -137,16 +137,22 @@ func TestScripts(t *testing.T) {
 	if err := os.CopyFS(dir, web); err != nil {
 		t.Fatal(err)
 	}
-	test, err := os.ReadFile(filepath.Join("testdata", "browser", "unit.test.mjs"))
-	if err != nil {
-		t.Fatal(err)
+	files := map[string][]byte{"package.json": []byte(`{"type":"module"}`)}
+	run := []string{"--test"}
+	for _, name := range []string{"unit.test.mjs", "clip.test.mjs"} {
+		test, err := os.ReadFile(filepath.Join("testdata", "browser", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = test
+		run = append(run, name)
 	}
-	for name, data := range map[string][]byte{"unit.test.mjs": test, "package.json": []byte(`{"type":"module"}`)} {
+	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), node, "--test", "unit.test.mjs")
+	cmd := exec.CommandContext(t.Context(), node, run...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

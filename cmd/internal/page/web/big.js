@@ -33,7 +33,7 @@ export class Big {
       el('footer', {}, this.strip, el('details', {}, el('summary', {}, 'What the seal says'), this.facts),
         el('div', { class: 'saves' },
           this.save = el('button', { type: 'button', class: 'plain', onclick: () => this.#save() }),
-          this.proof = el('button', { type: 'button', class: 'plain', onclick: () => this.picture.saveProof(`${this.#file()}.jpg.proof`) }, 'and its proof')), this.here));
+          el('button', { type: 'button', class: 'plain', onclick: () => this.#saveProof() }, 'and its proof')), this.here));
     this.dialog.addEventListener('close', () => this.#closed());
     this.dialog.addEventListener('click', (e) => { if (e.target === this.dialog) this.dialog.close(); });
   }
@@ -87,13 +87,20 @@ export class Big {
   #clipWords() {
     setText(this.save, this.clip.whole ? 'Save the clip' : 'Save what is here of it');
     setText(this.here, `${delivery(this.clip)} · ${bytes(this.clip.size)}`);
-    this.proof.hidden = true;
   }
 
   #save() {
-    if (!this.clip) return this.picture.save(`${this.#file()}.jpg`);
-    Verified.saveFilm(this.clip.numbers.map((n) => this.clip.parts.get(n)), `${this.#file()}.mp4`);
+    if (this.clip) Verified.saveFilm(this.#parts(), `${this.#file()}.mp4`);
+    else this.picture.save(`${this.#file()}.jpg`);
   }
+
+  // #saveProof saves the proof of the same: of a clip, of each part that is here.
+  #saveProof() {
+    if (this.clip) Verified.saveFilmProof(this.#parts(), `${this.#file()}.mp4.proof`);
+    else this.picture.saveProof(`${this.#file()}.jpg.proof`);
+  }
+
+  #parts() { return this.clip.numbers.map((n) => this.clip.parts.get(n)); }
 
   #facts(v) {
     this.facts.replaceChildren(...facts(v).flatMap(([k, x]) => [el('dt', {}, k), el('dd', {}, x)]));
@@ -110,7 +117,6 @@ export class Big {
     this.#facts(v);
     setText(this.save, 'Save the picture');
     setText(this.here, '');
-    this.proof.hidden = false;
     this.img.alt = `${this.name(e.camera)}, verified, ${clock(v.taken)}, ${light(v.meta.light) || 'light unknown'}`;
     try {
       const drop = await v.draw(this.img, () => turn === this.#turn && this.dialog.open);

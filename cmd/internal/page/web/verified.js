@@ -126,6 +126,19 @@ export class Verified {
     download(parts.map((p, i) => (i ? p.#media.subarray(p.film.head) : p.#media)), 'video/mp4', name);
   }
 
+  // saveFilmProof does so with what somebody without any key needs besides the film
+  // to check each part of it, in the form of cmd/internal/clip (proof.go).
+  static saveFilmProof(parts, name) {
+    const pieces = [new TextEncoder().encode('sealcam clip proof 1\n')];
+    for (const p of parts) {
+      const head = new DataView(new ArrayBuffer(8));
+      head.setUint32(0, p.meta.part);
+      head.setUint32(4, p.#proof.byteLength);
+      pieces.push(head, p.#proof);
+    }
+    download(pieces, 'application/octet-stream', name);
+  }
+
   // save hands the picture to the browser as a download; saveProof what somebody
   // without any key needs besides to check it.
   save(name) { download([this.#media], this.meta.media, name); }

@@ -37,8 +37,8 @@ await context.addInitScript(() => {
   addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI}`));
 });
 
-async function post(what, params) {
-  const answer = await fetch(`${settings.control}/${what}?${new URLSearchParams(params)}`, { method: 'POST' });
+async function post(what, params, body) {
+  const answer = await fetch(`${settings.control}/${what}?${new URLSearchParams(params)}`, { method: 'POST', body });
   const text = await answer.text();
   assert.ok(answer.ok, `${what}: ${text}`);
   return text ? JSON.parse(text) : null;
@@ -49,6 +49,15 @@ export const act = (what, camera = 0) => post('do', { what, camera });
 export async function published() {
   const { media, proof: claims } = await post('published');
   return { media: { name: 'door.jpg', data: media }, proof: { name: 'door.jpg.proof', data: claims } };
+}
+
+// judge has a film and its proof (both Buffer) checked as sealcam verify does.
+export const judge = (film, proof) => post('film', {}, JSON.stringify({ film: film.toString('base64'), proof: proof.toString('base64') }));
+
+// save presses a button that saves a file, and returns its name and bytes.
+export async function save(button) {
+  const [file] = await Promise.all([page.waitForEvent('download'), button.click()]);
+  return { name: file.suggestedFilename(), data: readFileSync(await file.path()) };
 }
 
 export let page, world;

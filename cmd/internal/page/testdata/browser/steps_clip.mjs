@@ -2,8 +2,7 @@
 // that this browser cannot play.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { act, open, page, readable, shoot, state, title, until, world } from './harness.mjs';
+import { act, judge, open, page, readable, save, shoot, title, until } from './harness.mjs';
 
 const big = () => page.getByRole('dialog');
 const player = () => page.locator('.player');
@@ -78,13 +77,16 @@ export const clipSteps = {
     assert.equal(await page.evaluate(() => globalThis.urls.size) <= 2, true, 'no address is left of frames');
   },
 
-  async 'a clip is saved as one film'() {
-    const [file] = await Promise.all([page.waitForEvent('download'), big().getByRole('button', { name: 'Save the clip' }).click()]);
-    assert.match(file.suggestedFilename(), /^Front-door-\d{4}-\d\d-\d\dT\d{6}\.mp4$/);
-    const b = readFileSync(await file.path());
-    const boxes = [];
+  async 'a clip is saved as one film, with a proof of every part'() {
+    const film = await save(big().getByRole('button', { name: 'Save the clip' })), claims = await save(big().getByRole('button', { name: 'and its proof' }));
+    assert.match(film.name, /^Front-door-\d{4}-\d\d-\d\dT\d{6}\.mp4$/);
+    assert.equal(claims.name, `${film.name}.proof`);
+    const b = film.data, boxes = [];
     for (let i = 0; i < b.length; i += b.readUInt32BE(i)) boxes.push(b.toString('latin1', i + 4, i + 8));
     assert.deepEqual(boxes, ['ftyp', 'moov', ...Array(8).fill(['moof', 'mdat']).flat()]);
+    assert.deepEqual(await judge(b, claims.data), { parts: 8, sound: true, whole: true });
+    b[b.length >> 1] ^= 1;
+    assert.deepEqual(await judge(b, claims.data), { parts: 7, sound: false, whole: false }, 'what was changed is found');
     await page.keyboard.press('ArrowLeft');
     await until('the snapshot beside it', () => big().locator('img').evaluate((e) => e.naturalWidth === 1280));
     assert.equal(await player().isVisible(), false);
@@ -177,8 +179,7 @@ export const clipSteps = {
     assert.ok(await player().getByRole('button', { name: 'Play' }).isDisabled());
     await shoot('clip-cannot-play');
     await readable('a clip that cannot be played');
-    const [saved] = await Promise.all([page.waitForEvent('download'), big().getByRole('button', { name: 'Save the clip' }).click()]);
-    assert.match(saved.suggestedFilename(), /\.mp4$/);
+    assert.match((await save(big().getByRole('button', { name: 'Save the clip' }))).name, /\.mp4$/);
     await page.keyboard.press('Escape');
   },
 };

@@ -193,6 +193,39 @@ test('merge joins what touches', () => {
   assert.deepEqual(merge([{ from: 5, to: 9 }, { from: 1, to: 3 }, { from: 3, to: 4 }, { from: 6, to: 7 }]), [{ from: 1, to: 4 }, { from: 5, to: 9 }]);
 });
 
+test('privacy is a band, from when it was closed to when it was opened', () => {
+  const m = new Model(), now = new Date(2026, 10, 22, 12).getTime(), midnight = startOfDay(now), hour = 3600000;
+  m.camera('b');
+  const say = (at, says) => m.status({ camera: 'b', taken: at }, { closed: null, opened: 0, ...says });
+  say(midnight - 3 * hour, { closed: { since: midnight - 4 * hour, until: 0 } });
+  say(midnight + hour, {});
+  say(midnight, { closed: { since: midnight - 9 * hour, until: 0 } }); // late: of before
+  say(midnight + 3 * hour, { opened: midnight + 2 * hour }); // the page was not there when it was closed
+  say(midnight + 10 * hour, { closed: { since: 0, until: midnight + 11 * hour } });
+  const [today, yesterday] = m.days(now);
+  assert.deepEqual(yesterday, undefined, 'a day on which nothing else happened is not listed');
+  assert.deepEqual(today.bands, [{ from: midnight, to: midnight + hour }, { from: midnight + 2 * hour, to: midnight + 3 * hour }, { from: midnight + 10 * hour, to: midnight + 11 * hour }]);
+});
+
+test('a gap that closes is told with what came late, and one that was lost is not', () => {
+  const m = new Model(), t = Date.now(), gap = (first, last, lost = false) => ({ first, last, lost, after: t - 9, before: t - 1 });
+  m.camera('b');
+  m.gaps('b', [gap(5, 9), gap(20, 21)], t, false);
+  m.gaps('b', [gap(7, 7), gap(20, 21)], t, false); // a part of it came
+  assert.deepEqual(m.closed, []);
+  m.gaps('b', [gap(7, 7, true), gap(20, 21)], t + 1, false);
+  assert.deepEqual(m.closed.map((x) => [x.count, x.camera]), [[4, 'b']]);
+  m.gaps('b', [gap(7, 7, true), gap(20, 21, true)], t + 2, false);
+  assert.deepEqual(m.closed.map((x) => x.count), [4], 'what will never come did not arrive late');
+  m.gaps('b', [gap(30, 31)], t + 3, false);
+  m.gaps('b', [], t + 4, false);
+  assert.deepEqual(m.closed.map((x) => x.count), [6], 'one line for what happens within a minute');
+  m.gaps('b', [gap(40, 41)], t, true);
+  m.gaps('b', [], t, true);
+  assert.equal(m.closed[0].count, 6, 'what came before the page was there is no news');
+  assert.deepEqual(m.rows().map((r) => r.type), ['closed']);
+});
+
 test('the sentence at the top: the worst comes first, and all is well only when it is', () => {
   const tile = (state, label) => ({ state, label, last: { taken: 0 }, refusal: { person: 'This picture is from another camera' } });
   const app = (...tiles) => ({ failure: '', keyed: true, ready: true, tiles: new Map(tiles.map((t, i) => [i, t])), unreached: () => '', server: { up: true }, broker: { up: true } });
