@@ -69,7 +69,7 @@ func runView(ctx context.Context, env *cli.Env, args []string) error {
 	if len(v.hosts) == 0 {
 		v.inviter, v.token = newInviter(ctx, *dir, log)
 	}
-	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: *broker, TLS: who.TLS()}, Log: log})
+	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: *broker, TLS: who.TLS()}, View: true, Log: log})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -24,17 +25,20 @@ Parts of a clip have one line together: when the last has come, or when no more 
 It says how many there are, from how long before the event, and which are missing;
 if those come after all, another line says so.
 
+With --view, a camera shows live view for as long as this runs: a line each second
+says how much of it was verified, each frame proven to be of now.
+
 With --save, pictures of events and requests are stored in DIR/CAMERA under names
 made of what the camera sealed, never of what a broker said, and clips as one MP4
-each, with its proof for sealcam verify. --live stores live pictures too, --sealed
-keeps each message as it came, so that sealcam verify can check it again. What is
-stored is receipted, and the camera may then make room.
+each, with its proof for sealcam verify. --live stores live pictures too, and frames
+of live view; --sealed keeps each message as it came, so that sealcam verify can
+check it again. What is stored is receipted, and the camera may then make room.
 `
 
 // watchFlags is how "sealcam watch" was called.
 type watchFlags struct {
 	dir, name, broker string
-	save              string
+	save, view        string
 	live, sealed      bool
 	asJSON            bool
 	count             int
@@ -44,10 +48,11 @@ type watchFlags struct {
 // runWatch is "sealcam watch".
 func runWatch(ctx context.Context, env *cli.Env, args []string) error {
 	var f watchFlags
-	fs := env.Flags("watch", "sealcam watch --household DIR [--viewer NAME] [--broker URL] [--save DIR [--live] [--sealed]] [--json] [--count N] [--for TIME]", watchText)
+	fs := env.Flags("watch", "sealcam watch --household DIR [--viewer NAME] [--broker URL] [--view CAMERA] [--save DIR [--live] [--sealed]] [--json] [--count N] [--for TIME]", watchText)
 	fs.StringVar(&f.dir, "household", "", "the household's `directory`")
 	fs.StringVar(&f.name, "viewer", "", "which viewer this is; the only one if empty")
 	fs.StringVar(&f.broker, "broker", "", "the broker's `URL`; the household's own if empty")
+	fs.StringVar(&f.view, "view", "", "name or id of a `camera` whose live view is wanted")
 	fs.StringVar(&f.save, "save", "", "`directory` in which verified pictures are stored")
 	fs.BoolVar(&f.live, "live", false, "store live pictures too")
 	fs.BoolVar(&f.sealed, "sealed", false, "store each message as it came, too")
@@ -77,11 +82,14 @@ func runWatch(ctx context.Context, env *cli.Env, args []string) error {
 
 func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	who, up, err := connect(f.dir, f.name, f.broker, log)
+	who, up, err := connectTo(f.dir, f.name, f.broker, feed.BrokerConfig{View: f.view != "", Log: log})
 	if err != nil {
 		return err
 	}
 	w := &watcher{env: env, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+	if w.camera, err = cameraOf(who.Roster(), f.view); err != nil {
+		return err
+	}
 	if f.save != "" {
 		if w.album, err = album.Open(f.save); err != nil {
 			return err
@@ -110,12 +118,14 @@ type watcher struct {
 	flags  watchFlags
 	album  *album.Album // nil without --save
 	roster func() *seal.Roster
+	camera seal.RosterCamera // whose live view is wanted; none without --view
 
 	mu      sync.Mutex // guards what follows
 	films   *album.Films
 	shown   int // verified pictures
 	status  map[seal.CameraID]string
 	greeted map[seal.CameraID]bool
+	tally   tally
 }
 
 // run watches until ctx ends, or enough was seen, and then tells of clips that
@@ -130,12 +140,18 @@ func (w *watcher) run(ctx context.Context, v *viewer.Viewer) error {
 			stop(err)
 		}
 	}()
+	viewed := make(chan struct{})
+	go func() {
+		defer close(viewed)
+		w.view(ctx, v)
+	}()
 	err := v.Run(ctx, w.outcome)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
 	}
 	stop(nil)
 	<-ticked
+	<-viewed
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	told, closeErr := w.films.Close()
@@ -157,6 +173,9 @@ func (w *watcher) outcome(o viewer.Outcome) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var saved string
+	if isView(o) {
+		return w.viewed(o)
+	}
 	if o.What == viewer.Verified && isPart(o.Verified) {
 		return w.part(o)
 	}

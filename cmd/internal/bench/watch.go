@@ -22,7 +22,7 @@ const (
 // relay makes a viewer's way to the broker, with a relay in front that can turn
 // hostile.
 func (b *bench) relay(v *identity.Viewer) (*feed.Relay, error) {
-	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: b.broker.URL(), TLS: v.TLS()}, Log: b.Log})
+	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: b.broker.URL(), TLS: v.TLS()}, View: v.Name() == pageViewer, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}

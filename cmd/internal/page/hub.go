@@ -69,6 +69,7 @@ func (h *hub) add(r *record) bool {
 	case !validCamera(r.camera):
 		h.dropped++
 		return false
+	case r.kind == kindView: // is nothing to a page that opens later
 	case r.kind == kindMedia:
 		h.keepPast(r)
 	case r.kind == kindStatus:
@@ -193,7 +194,7 @@ func asHistory(r *record) *record {
 }
 
 // stream is the queue of one open page. A page that reads slowly gets only the
-// newest live picture of each camera; one that does not read at all is cut
+// newest live picture, and frame of live view, of each camera; one that does not read at all is cut
 // off, connects again, and starts from the history.
 type stream struct {
 	ready chan struct{} // holds a token while there is something to take
@@ -228,7 +229,7 @@ func (s *stream) push(r *record, l limits) {
 // superseded returns the index of a waiting record that r makes pointless, or -1.
 func (s *stream) superseded(r *record) int {
 	switch r.kind {
-	case kindLive, kindLink, kindBench:
+	case kindLive, kindView, kindLink, kindBench:
 		return slices.IndexFunc(s.queue, func(q *record) bool {
 			return q.kind == r.kind && q.camera == r.camera && q.flags&flagHistory == 0
 		})

@@ -22,6 +22,7 @@ const (
 	kindBench                  // BenchStats
 	kindLink                   // linkState: is the broker reached; also the heartbeat
 	kindRoster                 // signed roster of the household
+	kindView                   // sealed frame of live view, for whoever watches
 )
 
 // kindOf returns the kind of record for a topic's last part, or 0 for a topic
@@ -38,6 +39,8 @@ func kindOf(topic string) kind {
 		return kindMedia
 	case feed.Roster:
 		return kindRoster
+	case feed.View:
+		return kindView
 	}
 	return 0
 }

@@ -25,11 +25,13 @@ func (w *world) do(what string, camera int) error {
 		"brief": func(c *fakeCamera) error {
 			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 8*time.Second, nil))
 		},
-		"history": w.doHistory,
-		"event":   w.doEvent,
-		"gap":     w.doGap,
-		"lost":    w.doLost,
-		"clip":    w.doClip("jpeg"), "clip-h264": w.doClip("h264"), "clip-h265": w.doClip("h265"),
+		"view":       func(c *fakeCamera) error { return w.doView(c, c) },
+		"view-wrong": func(c *fakeCamera) error { return w.doView(c, w.other(c)) },
+		"history":    w.doHistory,
+		"event":      w.doEvent,
+		"gap":        w.doGap,
+		"lost":       w.doLost,
+		"clip":       w.doClip("jpeg"), "clip-h264": w.doClip("h264"), "clip-h265": w.doClip("h265"),
 		"hurt": w.doHurt, "heal": w.doHeal, "healed": w.doHealed, "stranger": w.doStranger,
 		"again": func(c *fakeCamera) error { return w.arrive(c, feed.Media, c.sent[c.seq]) },
 		"trouble": func(c *fakeCamera) error {
@@ -91,6 +93,16 @@ func (w *world) arrive(c *fakeCamera, kind string, b []byte) error {
 func (w *world) doLive(c *fakeCamera) error {
 	w.deliver(c, feed.Live, w.sealLive(c, time.Now(), time.Minute, nil))
 	return nil
+}
+
+// doView lets of seal a frame of live view for who watches c.
+func (w *world) doView(c, of *fakeCamera) error {
+	of.watch = c.watch
+	b, err := w.sealView(of)
+	if err != nil {
+		return err
+	}
+	return w.arrive(c, feed.View, b)
 }
 
 // doHistory lets yesterday evening, the night and today happen, as far as

@@ -53,6 +53,7 @@ type fakeCamera struct {
 	seq    uint64 // durable
 	prev   [32]byte
 	live   uint64
+	watch  []byte // nonce of the newest watch
 	shots  int
 	sent   map[uint64][]byte // durable messages by sequence
 	kept   []byte            // a live message that was held back
@@ -207,6 +208,19 @@ func (w *world) sealLive(c *fakeCamera, taken time.Time, life time.Duration, non
 	return s.Bytes
 }
 
+// sealView seals a frame of live view that echoes the newest watch.
+func (w *world) sealView(c *fakeCamera) ([]byte, error) {
+	if c.watch == nil {
+		return nil, errors.New("nobody watches")
+	}
+	c.live++
+	s, err := c.sealer.Seal(seal.Meta{
+		Stream: seal.View, Seq: c.live, Kind: seal.KindView, Media: "image/jpeg", Clock: seal.ClockNTP, Cause: "watch", Light: c.light,
+		Taken: time.Now().Add(-80 * time.Millisecond), Width: 1280, Height: 720, Nonce: c.watch,
+	}, w.picture(c))
+	return s.Bytes, err
+}
+
 // sealDurable seals the next message of the camera's sequence.
 func (w *world) sealDurable(c *fakeCamera, m seal.Meta, media []byte) []byte {
 	c.seq++
@@ -317,6 +331,8 @@ func (w *world) command(c *fakeCamera, payload []byte) error {
 	switch cmd.Verb {
 	case seal.VerbSnapshot:
 		w.deliver(c, feed.Live, w.sealLive(c, time.Now(), 30*time.Second, cmd.Nonce))
+	case seal.VerbWatch:
+		c.watch = cmd.Nonce
 	case seal.VerbResend:
 		for n := cmd.From; n <= cmd.To; n++ {
 			if b := c.sent[n]; b != nil {

@@ -46,6 +46,8 @@ class App {
     byId('help-button').addEventListener('click', () => byId('help').showModal());
     byId('forget').addEventListener('click', () => this.opener.forget());
     setInterval(() => this.tick(), 1000);
+    // Nobody looks at a page that is hidden: its cameras need not send.
+    document.addEventListener('visibilitychange', () => { for (const t of this.tiles.values()) t.look(!document.hidden); });
     this.tick();
   }
 
@@ -71,6 +73,7 @@ class App {
     o.on('gaps', ({ camera, gaps }) => { this.model.gaps(camera, gaps, Date.now(), !this.caughtUp); this.soon(); });
     o.on('again', (v) => { this.model.again(v); this.soon(); });
     o.on('asked', ({ camera, ok, text }) => this.tiles.get(camera)?.asked(ok, text));
+    o.on('watching', ({ camera, ok, text }) => this.tiles.get(camera)?.asked(ok, text));
     o.on('proven', (p) => this.proof.proven(p));
     o.on('unproven', (r) => this.proof.unproven(r));
     o.on('server', (s) => this.link('server', s));
@@ -84,6 +87,7 @@ class App {
     this.model.household(cameras);
     for (const [camera, tile] of this.tiles) {
       if (cameras.some((c) => c.id === camera)) continue;
+      tile.watch(false);
       tile.root.remove();
       this.tiles.delete(camera);
     }
@@ -102,7 +106,7 @@ class App {
   tile(camera) {
     let t = this.tiles.get(camera);
     if (!t) {
-      t = new Tile(camera, { ask: (id) => this.opener.ask(id), change: (tile, before) => this.changed(tile, before) });
+      t = new Tile(camera, { ask: (id) => this.opener.ask(id), watch: (id, on) => this.opener.watch(id, on), change: (tile, before) => this.changed(tile, before) });
       this.tiles.set(camera, t);
       byId('tiles').append(t.root);
       t.offline(this.unreached());
@@ -111,6 +115,7 @@ class App {
   }
 
   verified(v) {
+    if (v.meta.stream === 'view') return void (v.drawable && this.tile(v.camera).verified(v).then(() => this.bench.saw(Date.now() - v.taken)));
     if (v.meta.stream === 'live' && v.drawable) {
       this.model.verified++;
       this.model.light(v);
@@ -131,7 +136,7 @@ class App {
     const ours = this.model.cameras.has(r.camera);
     if (!ours && r.reason !== 'revoked') return; // nothing on this screen is about it
     this.model.refuse(r);
-    if (r.kind === 'live' && ours) this.tile(r.camera).refused(r);
+    if ((r.kind === 'live' || r.kind === 'view') && ours) this.tile(r.camera).refused(r);
     else this.say(`${this.model.name(r.camera)}: ${r.person}. It was not shown.`, `${r.camera}${r.reason}`);
     this.soon();
     this.tick();

@@ -1,7 +1,7 @@
 // The stream of records that the server sends (record.go): where it comes from
 // and how it is cut into records. Nothing in here is trusted or opened.
 
-export const HELLO = 1, STATUS = 2, LIVE = 3, MEDIA = 4, BENCH = 5, LINK = 6, ROSTER = 7;
+export const HELLO = 1, STATUS = 2, LIVE = 3, MEDIA = 4, BENCH = 5, LINK = 6, ROSTER = 7, VIEW = 8;
 export const RETAINED = 1, HISTORY = 2;
 
 const header = 1 + 1 + 52 + 8; // of a record, after its length

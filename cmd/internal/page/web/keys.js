@@ -5,13 +5,14 @@ import { byId } from './dom.js';
 export function keyboard(app) {
   const live = () => {
     if (app.big.open) app.big.dialog.close();
-    const tile = [...app.tiles.values()][0];
+    const tile = focused();
     tile?.root.focus({ preventScroll: true });
     scrollTo({ top: 0 });
+    return tile;
   };
   const focused = () => [...app.tiles.values()].find((t) => t.root.contains(document.activeElement)) ?? [...app.tiles.values()][0];
   const plain = {
-    l: live,
+    l: () => live()?.watch(),
     n: () => focused()?.question(),
     b: () => { if (!byId('bench-button').hidden) app.bench.toggle(); },
     p: () => app.proof.open(),
@@ -19,7 +20,7 @@ export function keyboard(app) {
     ArrowUp: () => app.list.step(-1),
     ArrowDown: () => app.list.step(1),
     ' ': () => app.list.step(0),
-    Escape: () => { if (!byId('bench').hidden) app.bench.toggle(false); },
+    Escape: () => { for (const t of app.tiles.values()) t.watch(false); if (!byId('bench').hidden) app.bench.toggle(false); },
   };
   const big = {
     l: live, ArrowLeft: () => app.big.step(-1), ArrowRight: () => app.big.step(1),

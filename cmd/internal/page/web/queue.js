@@ -1,11 +1,11 @@
-// The order in which records are opened: live pictures first, and of those only
-// the newest of a camera; everything else in the order in which it came. One
+// The order in which records are opened: live pictures and live view first, and of
+// those only the newest of a camera; everything else in the order in which it came. One
 // record at a time, with room between for the stream to be read.
 
 const most = 1500; // records that wait; more than the server's history holds
 
 export class Queue {
-  #live = new Map(); // camera: record
+  #live = new Map(); // kind and camera: record
   #rest = [];
   #each;
   #idle;
@@ -23,7 +23,7 @@ export class Queue {
   get waiting() { return this.#live.size + this.#rest.length; }
 
   add(record, live) {
-    if (live) this.#live.set(record.camera, record);
+    if (live) this.#live.set(`${record.kind} ${record.camera}`, record);
     else this.#rest.push(record);
     if (this.#rest.length > most) this.#rest.shift(); // the oldest: a gap that is asked for again
     this.#wake();
@@ -55,8 +55,8 @@ export class Queue {
   }
 
   #take() {
-    for (const [camera, record] of this.#live) {
-      this.#live.delete(camera);
+    for (const [key, record] of this.#live) {
+      this.#live.delete(key);
       return record;
     }
     return this.#rest.shift();

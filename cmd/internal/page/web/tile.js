@@ -14,6 +14,8 @@ export class Tile {
   last = null; // the newest Verified there ever was
   refusal = null; // the newest refusal
   proven = 0; // when a picture was last proven live
+  watching = false; // live view is wanted
+  still = null; // the newest Verified that is no frame of live view
   says = null; // what the camera says about itself: {state, troubles, closed}
   #asked = 0;
   #answer = null; // what became of the last question, in words
@@ -22,9 +24,10 @@ export class Tile {
   #turn = 0; // counts what arrived, so that a slow decode never beats what came later
   #drop = null;
 
-  constructor(camera, { ask, change }) {
+  constructor(camera, { ask, watch, change }) {
     this.camera = camera;
     this.change = change;
+    this.send = watch;
     this.shield = icon('wait');
     this.words = el('span', { class: 'words' }, 'Waiting');
     this.glyph = icon('day', 'glyph');
@@ -32,14 +35,15 @@ export class Tile {
     this.masked = el('span', { class: 'masked' });
     this.chip = el('p', { class: 'chip' }, this.shield, this.words, this.glyph, this.lightWord, this.masked);
     this.name = el('h2', { class: 'name' });
-    this.img = el('img', { alt: '', draggable: 'false' });
+    this.img = el('img', { alt: '', draggable: 'false', onclick: () => this.watch() });
     this.card = el('div', { class: 'card' });
     this.stage = el('div', { class: 'stage' }, this.img, this.card);
     this.button = el('button', { type: 'button', class: 'ask', onclick: () => this.#ask(ask) }, 'Show me now');
+    this.live = el('button', { type: 'button', class: 'ask watch', 'aria-pressed': 'false', onclick: () => this.watch() }, 'Live view');
     this.note = el('p', { class: 'note' });
     this.trouble = el('p', { class: 'trouble', hidden: true });
     this.root = el('article', { class: 'tile', 'data-camera': camera, tabindex: '-1' },
-      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.button, this.note, this.trouble));
+      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.live, this.button, this.note, this.trouble));
     this.rename(shortID(camera));
     this.#enter('waiting', Date.now());
   }
@@ -49,15 +53,40 @@ export class Tile {
     setText(this.name, name);
     this.root.setAttribute('aria-label', name);
     this.button.setAttribute('aria-label', `Show me now: ${name}`);
+    this.#nameLive();
   }
 
-  // verified takes a live picture.
+  // watch turns live view on or off; without an argument, over.
+  watch(on = !this.watching) {
+    if (on === this.watching || on && this.live.disabled) return;
+    this.watching = on;
+    this.root.toggleAttribute('data-watching', on);
+    this.live.setAttribute('aria-pressed', String(on));
+    this.#nameLive();
+    this.#tell(null);
+    this.look(true);
+  }
+
+  #nameLive() {
+    setText(this.live, this.watching ? 'End live view' : 'Live view');
+    this.live.setAttribute('aria-label', `${this.live.textContent}: ${this.label}`);
+  }
+
+  // look asks for live view while it is wanted and somebody looks.
+  look(seen) { this.send(this.camera, this.watching && seen); }
+
+  // verified takes a live picture, or a frame of live view. Between frames no other
+  // picture is drawn.
   async verified(v) {
     if (this.says?.closed && v.taken <= this.says.closed.at) return; // of before it was closed
+    const view = v.meta.stream === 'view';
+    if (view && !this.watching) return;
+    if (!view) this.still = v;
+    if (!view && !v.fresh && this.watching && this.shown?.meta.stream === 'view' && Date.now() < this.shown.until) return;
     const turn = ++this.#turn;
     this.last = v;
     if (this.away) this.says = null; // it is back
-    if (v.fresh) {
+    if (v.fresh && !view) {
       this.proven = Date.now();
       if (this.#asked) this.#tell(`Proven live: it answered after ${((v.received - this.#asked) / 1000).toFixed(1)} s`);
     }
@@ -108,7 +137,7 @@ export class Tile {
   // offline tells why nothing can arrive, or '' when it can.
   offline(why) {
     this.#offline = why;
-    this.button.disabled = why !== '';
+    this.button.disabled = this.live.disabled = why !== '';
     this.tick(Date.now());
   }
 
@@ -140,6 +169,8 @@ export class Tile {
     if (this.state === 'refused' && !this.shown) {
       setText(this.words, `Refused, ${ago(now - this.refusal.received)}`);
     } else if (this.shown && now >= this.shown.until) {
+      const { still } = this;
+      if (!this.watching && still && still !== this.shown && now < still.until) return void this.verified(still);
       this.#enter('stale', now);
     } else if (this.shown) {
       this.#age(now);

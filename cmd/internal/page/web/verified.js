@@ -5,6 +5,10 @@
 
 const proof = Symbol('opened by the worker');
 
+// viewLasts is how long a frame of live view may be shown when none follows, in
+// milliseconds: on the thinnest link two come in that time.
+const viewLasts = 5000;
+
 // what may become an <img>: anything else is verified, but not drawn.
 const drawable = new Set(['image/jpeg', 'image/png', 'image/webp']);
 
@@ -21,6 +25,7 @@ export class Verified {
     this.late = m.late; // it closed a gap
     this.fresh = m.fresh; // it echoes a question of this browser
     this.received = m.received;
+    this.opened = Date.now();
     this.history = m.history;
     this.hash = m.hash; // SHA-256 of the sealed bytes, hex
     this.household = m.household; // that it was sealed for; of published media only
@@ -35,8 +40,8 @@ export class Verified {
   // clock, else when it was received.
   get taken() { return this.meta.clock !== 'none' && this.meta.taken ? this.meta.taken : this.received; }
 
-  // until is when a live picture stops being now.
-  get until() { return this.meta.expires || this.received + 10000; }
+  // until is when a live picture, or a frame of live view, stops being now.
+  get until() { return this.meta.stream === 'view' ? this.opened + viewLasts : this.meta.expires || this.received + 10000; }
 
   // status returns what the camera says about itself: {state, troubles, closed,
   // opened}, with its words cut to what a tile can hold; closed is since and until
@@ -180,6 +185,9 @@ export class Opener extends EventTarget {
 
   // ask asks a camera for a picture that only it can make, and only now.
   ask(camera) { this.#worker.postMessage({ type: 'ask', camera }); }
+
+  // watch starts live view of a camera, or ends it.
+  watch(camera, on) { this.#worker.postMessage({ type: 'watch', camera, on }); }
 
   // prove has published media checked against its proof (both Uint8Array).
   prove(turn, claims, media) { this.#worker.postMessage({ type: 'prove', turn, proof: claims, media }, [claims.buffer, media.buffer]); }

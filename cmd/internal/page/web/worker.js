@@ -7,7 +7,7 @@
 //   refused {camera, kind, reason, person, detail, alarm, seq, received, history}
 //   again {camera, meta}: it was delivered twice, which is no harm
 //   proven {camera, household, meta, media, hash} | unproven {reason, person, detail}
-//   gaps {camera, gaps} | asked {camera, ok, text}
+//   gaps {camera, gaps} | asked {camera, ok, text} | watching {camera, ok, text}
 //   server {up, why} | link {up, why, bench} | bench (BenchStats)
 //
 // Media leaves it inside a verified or proven verdict or not at all.
@@ -25,6 +25,7 @@ class Worker {
   told = new Map(); // camera: its gaps as the page knows them
   owes = new Map(); // camera: when its receipt is due
   holes = new Map(); // camera/first/last: {tries, next}
+  watching = new Map(); // camera: {next, proven} of its live view
   dirty = false;
   writer = false; // this page, of all that are open, keeps the state
 
@@ -124,6 +125,7 @@ class Worker {
       case feed.LINK: return tell('link', parse(r.payload));
       case feed.BENCH: return tell('bench', parse(r.payload));
       case feed.ROSTER: return void this.roster(r.payload);
+      case feed.VIEW: return void (this.watching.has(r.camera) && this.queue.add(r, true));
       case feed.LIVE: case feed.STATUS: case feed.MEDIA: return this.queue.add(r, r.kind === feed.LIVE);
     }
   }
@@ -132,11 +134,15 @@ class Worker {
   // topic it came by: that is the question, and the seal has to answer it.
   open(r) {
     if (!this.cameras.has(r.camera)) return; // another household's, on a shared broker
-    const kind = { [feed.LIVE]: 'live', [feed.STATUS]: 'status', [feed.MEDIA]: 'media' }[r.kind];
+    const kind = { [feed.LIVE]: 'live', [feed.STATUS]: 'status', [feed.MEDIA]: 'media', [feed.VIEW]: 'view' }[r.kind];
     let out = sealcam.open(r.camera, r.payload);
     const seen = out.reason === 'replayed' && (out.duplicate || (r.history && kind !== 'live'));
     if (seen && !r.history && kind !== 'media') return; // the network delivered twice: nothing is wrong
     if (seen) out = sealcam.check(r.camera, r.payload); // drawn again after a reload, under its own time
+    const watch = kind === 'view' ? this.watching.get(r.camera) : null;
+    if (kind === 'view' && !watch) return; // it was stopped meanwhile
+    if (watch && out.reason === 'stale' && !watch.proven) return; // another's, before the first that answers us
+    if (watch && out.fresh) watch.proven = true;
     const about = { camera: r.camera, kind, received: r.received, history: r.history };
     this.dirty = true;
     if (out.verdict !== 'verified') {
@@ -178,6 +184,7 @@ class Worker {
   async beat() {
     if (!this.opening) return;
     const now = Date.now();
+    this.renew(now);
     for (const [camera, due] of this.owes) {
       if (due > now || !this.writer) continue;
       this.owes.delete(camera);
@@ -220,6 +227,25 @@ class Worker {
     tell('asked', { camera, ...(await up(camera, command)) });
   }
 
+  // watch starts live view of a camera, or ends it: it is asked for again and
+  // again while it is on, and the camera stops by itself.
+  async watch({ camera, on }) {
+    if (!on) return void this.watching.delete(camera);
+    if (!this.watching.has(camera)) this.watching.set(camera, { next: 0, proven: false });
+    await this.renew(Date.now());
+  }
+
+  async renew(now) {
+    for (const [camera, w] of this.watching) {
+      if (w.next > now || !this.opening) continue;
+      w.next = now + 5000;
+      const { command, error } = sealcam.watch(camera);
+      const answer = command ? await up(camera, command) : { ok: false, text: error };
+      if (!answer.ok) w.next = now + 1000;
+      tell('watching', { camera, ...answer });
+    }
+  }
+
   async bench({ what, on }) {
     await fetch(`bench/${what}?on=${on ? 1 : 0}`, { method: 'POST' }).catch(() => null);
   }
@@ -256,6 +282,6 @@ async function up(camera, signed, kind = 'cmd') {
 
 const worker = new Worker();
 addEventListener('message', ({ data: { type, ...rest } }) => {
-  if (!['key', 'ask', 'bench', 'prove', 'refresh', 'forget'].includes(type)) return;
+  if (!['key', 'ask', 'watch', 'bench', 'prove', 'refresh', 'forget'].includes(type)) return;
   Promise.resolve(worker[type](rest)).catch((err) => tell('failed', { text: String(err?.message ?? err) }));
 });

@@ -134,6 +134,40 @@ export const steps = {
     await act('unmute');
   },
 
+  async 'live view: asked for, proven frame by frame, and ended'() {
+    await open(['Front door', 'Garden']);
+    await act('live');
+    await state(0, 'live');
+    const button = (name) => tile().getByRole('button', { name: `${name}: Front door` });
+    await button('Live view').click();
+    await until('the camera is asked for frames', () => act('view').then(() => true, () => false));
+    await until('proven live', async () => /^Proven live/.test(await tile().locator('.chip').innerText()));
+    const src = () => tile().locator('img').getAttribute('src');
+    for (let i = 0; i < 3; i++) {
+      const before = await src();
+      await act('view');
+      await until('the next frame', async () => (await src()) !== before);
+    }
+    await pictured();
+    await shoot('live-view');
+    await readable('live view');
+    await act('view-wrong');
+    await state(0, 'refused');
+    assert.match(await tile().innerText(), /This picture is from another camera/);
+    await shoot('live-view-refused');
+    await act('view');
+    await state(0, 'live');
+    await tile().getByText('No fresh picture since').waitFor(); // nothing follows, and it does not stay
+    await act('live');
+    await state(0, 'live');
+    await button('End live view').click();
+    const still = await src();
+    await act('view');
+    await act('event'); // what comes after it has been opened
+    await page.locator('.event').first().waitFor();
+    assert.equal(await src(), still, 'no frame is drawn that nobody asked for');
+  },
+
   async 'ageing, then stale: never frozen as if it were now'() {
     await open(['Front door']);
     await title('Waiting');
