@@ -30,9 +30,7 @@ type JPEG struct {
 
 	encoder mjpeg.Encoder
 	masker  mjpeg.Masker
-	cover   *mjpeg.Blocks // of Masks, for frames of coverW x coverH pixels
-	coverW  int
-	coverH  int
+	cover   cover
 	out     []byte     // of the snapshot before, to be written over
 	small   [3][]uint8 // planes of a halved picture
 }
@@ -80,7 +78,7 @@ func (e *JPEG) Append(dst []byte, f *capture.Frame) (out []byte, w, h int, err e
 	}
 	raw := p.planes(f.Data)
 	if len(e.Masks) > 0 {
-		e.encoder.Hide = e.covered(p.w, p.h)
+		e.encoder.Hide = e.cover.of(e.Masks, p.w, p.h)
 	}
 	if out, err = e.encoder.Append(dst, &raw, q); err != nil {
 		return dst, 0, 0, fmt.Errorf("snapshot of a %s frame: %w", f.Format, err)
@@ -106,19 +104,10 @@ func (e *JPEG) masked(dst, frame []byte) (out []byte, w, h int, err error) {
 	if err != nil {
 		return dst, 0, 0, bad(err)
 	}
-	if out, err = e.masker.Append(dst, frame, e.covered(hd.Width, hd.Height)); err != nil {
+	if out, err = e.masker.Append(dst, frame, e.cover.of(e.Masks, hd.Width, hd.Height)); err != nil {
 		return dst, 0, 0, fmt.Errorf("%w: %w", ErrUnmasked, bad(err))
 	}
 	return out, hd.Width, hd.Height, nil
-}
-
-// covered returns the blocks that the masks cover. It is worked out again only
-// when the frames' size changes.
-func (e *JPEG) covered(w, h int) *mjpeg.Blocks {
-	if e.cover == nil || w != e.coverW || h != e.coverH {
-		e.cover, e.coverW, e.coverH = e.Masks.Cover(w, h), w, h
-	}
-	return e.cover
 }
 
 // bad is the error for a JPEG that is none, for the reason that err is.

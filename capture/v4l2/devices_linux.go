@@ -28,6 +28,12 @@ func look(path string) Device {
 		return d
 	}
 	d.Name, d.Driver, d.Bus = text(caps.Card[:]), text(caps.Driver[:]), text(caps.BusInfo[:])
+	if m, caps, err := openCodec(path); err == nil {
+		if info, ok := describe(path, m, caps); ok {
+			d.Encoder = &info
+		}
+		_ = m.close()
+	}
 	k, err := openNode(path)
 	if err != nil {
 		d.Err = err

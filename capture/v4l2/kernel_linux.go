@@ -62,13 +62,17 @@ func probe(path string) (capability, error) {
 	return caps, ioctl(fd, queryCapRequest(), &caps)
 }
 
+// own returns the capabilities of the node itself.
+func (c *capability) own() uint32 {
+	if c.Capabilities&capDeviceCaps != 0 {
+		return c.DeviceCaps
+	}
+	return c.Capabilities
+}
+
 // notCapture says what else a node is than a camera, "" if it is one.
 func notCapture(c capability) string {
-	own := c.Capabilities
-	if own&capDeviceCaps != 0 {
-		own = c.DeviceCaps
-	}
-	switch {
+	switch own := c.own(); {
 	case own&capCapture != 0 && own&capStreaming != 0:
 		return ""
 	case own&capCapture != 0:

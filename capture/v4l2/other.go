@@ -3,6 +3,7 @@
 package v4l2
 
 import (
+	"context"
 	"errors"
 
 	"github.com/sealcam/sealcam/capture"
@@ -31,6 +32,43 @@ func (*Controls) Set(Control, int) (int, error) { return 0, errors.ErrUnsupporte
 
 // Close does nothing.
 func (*Controls) Close() error { return nil }
+
+// Encoders returns none: V4L2 is Linux.
+func Encoders() ([]EncoderInfo, error) { return nil, nil }
+
+// OpenEncoder fails with ErrNoEncoder.
+func OpenEncoder(string, EncoderWant) (*Encoder, error) { return nil, ErrNoEncoder }
+
+// Encoder is none: V4L2 is Linux.
+type Encoder struct{}
+
+// Info returns nothing.
+func (*Encoder) Info() EncoderInfo { return EncoderInfo{} }
+
+// How returns nothing.
+func (*Encoder) How() string { return "" }
+
+// String returns nothing.
+func (*Encoder) String() string { return "" }
+
+// Format returns nothing.
+func (*Encoder) Format() capture.Format { return capture.Format{} }
+
+// Encode fails.
+func (*Encoder) Encode(context.Context, *capture.Frame, func(*capture.Frame) error) error {
+	return errors.ErrUnsupported
+}
+
+// Drain fails.
+func (*Encoder) Drain(context.Context, func(*capture.Frame) error) error {
+	return errors.ErrUnsupported
+}
+
+// Flush fails.
+func (*Encoder) Flush() error { return errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Encoder) Close() error { return nil }
 
 func elsewhere(path string) error {
 	return &capture.SourceError{Source: path, Err: capture.ErrNoDevice, Try: "video devices are read on Linux only; a file, - or scene:walk works everywhere"}

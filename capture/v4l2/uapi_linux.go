@@ -40,7 +40,7 @@ type buffer struct {
 	Timestamp                            unix.Timeval
 	_                                    [4]uint32 // struct v4l2_timecode
 	Sequence, Memory                     uint32
-	_                                    uintptr // union: where the memory is
+	Offset                               uintptr // union: where it can be mapped
 	Length                               uint32
 	_                                    uint32
 	_                                    uint32
@@ -67,9 +67,11 @@ const (
 	capStreaming     = 0x04000000 // V4L2_CAP_STREAMING
 	capDeviceCaps    = 0x80000000 // V4L2_CAP_DEVICE_CAPS
 
+	colorspaceREC709    = 3 // V4L2_COLORSPACE_REC709
 	colorspaceJPEG      = 7 // V4L2_COLORSPACE_JPEG
 	quantizationDefault = 0 // V4L2_QUANTIZATION_DEFAULT
 	quantizationFull    = 1 // V4L2_QUANTIZATION_FULL_RANGE
+	quantizationLimited = 2 // V4L2_QUANTIZATION_LIM_RANGE
 
 	flagError         = 0x0040 // V4L2_BUF_FLAG_ERROR
 	flagTimestampMask = 0xe000 // V4L2_BUF_FLAG_TIMESTAMP_MASK

@@ -6,11 +6,15 @@
 // that name the device, what it offers and what to try.
 //
 // Open gives a capture.Camera. Devices lists what there is. Controls reads and
-// sets exposure, gain and brightness beside a running capture.
+// sets exposure, gain and brightness beside a running capture. OpenEncoder gives
+// an Encoder, which has raw frames compressed by the machine's own stateful
+// memory-to-memory device (V4L2 M2M), single-planar or multi-planar, to H.264 or
+// H.265; the library has nothing of that, so it is all written here.
 //
 // What this package does not do: it decodes nothing, judges no frame beyond what
 // the driver says of it (capture.Loop does) and never opens a device again. It
-// does not read multi-planar nodes, which bare SoC sensors have, and sets up no
+// drives no stateless encoder, and compresses nothing itself. It
+// does not read multi-planar cameras, which bare SoC sensors are, and sets up no
 // media-controller pipeline: for those, feed the vendor's tool into
 // capture/stream (rpicam-vid --codec mjpeg -o -). On other systems than Linux
 // it builds, and has no devices.
@@ -42,6 +46,8 @@ type Device struct {
 	Bus    string // where it is plugged in, "usb-0000:00:14.0-1"
 	Offers []Offer
 	Err    error // why it cannot be a camera, nil if it can
+
+	Encoder *EncoderInfo // what it compresses; nil if it is no encoder
 }
 
 // Offer is one pixel format of a device.

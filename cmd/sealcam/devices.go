@@ -19,7 +19,7 @@ import (
 
 const devicesText = `
 Lists the video devices of this machine, one line each: the formats that sealcam
-reads, and the largest size. -v tells every format, size and rate. With
+reads, and the largest size, or what an encoder makes of raw frames. -v tells every format, size and rate. With
 --device alone it shows one so, with its controls. With --frames it
 captures from it and prints one JSON line for the format, one for each frame, and
 a summary: the first thing to try with a new camera.
@@ -151,6 +151,8 @@ func fastest(s v4l2.Size) (fps float64) {
 // whyNot says why a device is no camera for sealcam.
 func whyNot(d v4l2.Device) string {
 	switch {
+	case d.Encoder != nil:
+		return d.Encoder.Does()
 	case d.Err != nil:
 		return strings.TrimPrefix(d.Err.Error(), d.Path+": ")
 	case len(d.Offers) > 0:

@@ -60,6 +60,8 @@ func TestDevicesTable(t *testing.T) {
 	}}
 	meta := v4l2.Device{Path: "/dev/video1", Name: "C920", Err: &capture.SourceError{Source: "/dev/video1", Err: capture.ErrNotCamera}}
 	bayer := v4l2.Device{Path: "/dev/video2", Name: "imx219", Offers: []v4l2.Offer{{FourCC: "BA81"}}}
+	codec := v4l2.Device{Path: "/dev/video11", Name: "codec", Err: meta.Err, Encoder: &v4l2.EncoderInfo{Makes: []string{"MJPG", "H264"}, Takes: []string{"RGB3", "YU12", "NV12"}}}
+	virtual := v4l2.Device{Path: "/dev/video12", Name: "codec", Err: meta.Err, Encoder: &v4l2.EncoderInfo{Makes: []string{"FWHT"}, Takes: []string{"NV12"}}}
 	table := func(write func(io.Writer, v4l2.Device), devices ...v4l2.Device) string {
 		var b strings.Builder
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -71,10 +73,12 @@ func TestDevicesTable(t *testing.T) {
 		}
 		return "\n" + b.String()
 	}
-	if got, want := table(writeDevice, camera, meta, bayer), `
-/dev/video0  C920    MJPG NV12 GREY  1920x1080 at 29.97 a second
-/dev/video1  C920    -               not a capture device
-/dev/video2  imx219  -               no format that sealcam reads, -v tells which
+	if got, want := table(writeDevice, camera, meta, bayer, codec, virtual), `
+/dev/video0   C920    MJPG NV12 GREY  1920x1080 at 29.97 a second
+/dev/video1   C920    -               not a capture device
+/dev/video2   imx219  -               no format that sealcam reads, -v tells which
+/dev/video11  codec   -               compresses NV12 YU12 to H264, for clips of raw cameras
+/dev/video12  codec   -               compresses to FWHT, which sealcam does not use
 `; got != want {
 		t.Errorf("short: got\n%s\nwant\n%s", got, want)
 	}

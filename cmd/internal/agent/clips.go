@@ -24,6 +24,7 @@ type clips struct {
 	done   chan struct{} // the last part is spooled, or never will be
 	raw    chan *held    // frames on their way to the compressor
 	spare  chan *held    // the one that may go there next
+	coder  *coder        // of who has that one
 
 	sealing sync.Mutex // held while a part is made and sealed
 }
@@ -89,11 +90,17 @@ func (a *Agent) keepForClips(f *capture.Frame) {
 			return
 		}
 	}
-	if err := c.ring.Push(f); err != nil {
+	if err := a.store(f); err != nil {
 		a.badLuma.Add(1)
 	}
-	c.signal()
+}
+
+// store puts a compressed frame into the ring, and tells those who read it.
+func (a *Agent) store(f *capture.Frame) error {
+	err := a.clips.ring.Push(f)
+	a.clips.signal()
 	a.tape.signal()
+	return err
 }
 
 // signal wakes cut, if a clip is to be cut.
@@ -124,6 +131,7 @@ func (c *clips) drop() {
 	}
 	h := <-c.spare // the compressor has none
 	h.wipe()
+	c.coder.shut()
 	c.sealing.Lock()
 	c.cutter.Drop()
 	c.sealing.Unlock()
@@ -193,36 +201,38 @@ func (a *Agent) nextPart() (p encode.Picture, ok bool, err error) {
 // without a compressor of its own costs is a quarter of one processor.
 const resting = 3
 
-// compress turns raw frames into JPEGs for the ring, as many as that leaves time
-// for, until the frames end.
+// compress turns raw frames into what the ring takes until the frames end: by an
+// encoder all of them, into JPEGs as many as that leaves time for.
 func (a *Agent) compress(ctx context.Context) error {
-	if a.clips == nil {
+	c := a.clips
+	if c == nil {
 		return nil
 	}
-	var e encode.JPEG
-	var out []byte
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	for h := range a.clips.raw {
+	for h := range c.raw {
 		began := a.mono()
-		f := h.frame
-		var err error
-		if out, _, _, err = e.Append(out[:0], &f); err == nil {
-			f.Data, f.Format.Pixel, f.Format.Stride = out, capture.MJPEG, 0
-			err = a.clips.ring.Push(&f)
-		}
-		if bad := (*capture.BadFrame)(nil); err != nil && !errors.As(err, &bad) {
-			a.clips.spare <- h
+		worked, err := c.coder.compress(ctx, &h.frame)
+		var bad *capture.BadFrame
+		switch {
+		case errors.Is(err, encode.ErrUnmasked):
+			a.unmasked.Add(1)
+		case errors.As(err, &bad):
+			a.badLuma.Add(1)
+		case err != nil && ctx.Err() == nil:
+			c.spare <- h
 			return err
 		}
-		a.clips.signal()
-		a.tape.signal()
-		rest.Reset(resting * (a.mono() - began))
-		select {
-		case <-rest.C:
-		case <-ctx.Done():
+		if worked {
+			rest.Reset(resting * (a.mono() - began))
+			select {
+			case <-rest.C:
+			case <-ctx.Done():
+			}
 		}
-		a.clips.spare <- h
+		c.spare <- h
 	}
+	(<-c.spare).wipe()
+	c.coder.shut()
 	return nil
 }

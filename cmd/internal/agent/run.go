@@ -22,6 +22,7 @@ import (
 	"github.com/sealcam/sealcam/capture/motion"
 	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/capture/tamper"
+	"github.com/sealcam/sealcam/capture/v4l2"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
@@ -38,6 +39,7 @@ type Config struct {
 	Settings Settings
 	Open     func(context.Context) (capture.Camera, error) // the camera, see Source.Open
 	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
+	Encoder  func(v4l2.EncoderWant) (VideoEncoder, error)  // for clips of raw frames; nil is this machine's
 	Uplink   *uplink.Uplink
 	Privacy  *privacy.Keeper      // nil: never closed by itself, and what is said is not kept
 	Presses  <-chan pins.Press    // of the button; may be nil
@@ -129,7 +131,9 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a.jpeg.Masks, a.masks = masks, masks.Hash()
-	a.clips = newClips(c.Settings, masks)
+	if a.clips = newClips(c.Settings, masks); a.clips != nil {
+		a.clips.coder = newCoder(c, masks, a.store)
+	}
 	a.view = newView(c.Settings, masks)
 	a.tape = newTape(c.Settings, masks, a.clips)
 	step := time.Duration(float64(time.Second) / c.Settings.Motion.Rate)

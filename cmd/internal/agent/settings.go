@@ -46,6 +46,7 @@ type Settings struct {
 	} `toml:"privacy"`
 	Clips struct {
 		Enabled bool          `toml:"enabled"`
+		Format  string        `toml:"format"`
 		Before  toml.Duration `toml:"before"`
 		After   toml.Duration `toml:"after"`
 		Max     toml.Duration `toml:"max"`
@@ -87,6 +88,7 @@ func Defaults() Settings {
 	s.Tamper.Enabled = true
 	s.Light = lighting.Settings{Night: daynight.Span{From: 20 * time.Hour, To: 6*time.Hour + 30*time.Minute}, Dark: 28, LampMax: 1}
 	s.Clips.Enabled = true
+	s.Clips.Format = "auto"
 	s.Clips.Before.Duration = 5 * time.Second
 	s.Clips.After.Duration = 5 * time.Second
 	s.Clips.Max.Duration = time.Minute
@@ -144,6 +146,7 @@ func (s Settings) Validate() error {
 		{within(s.Motion.Rate, 1, 60), "motion.rate", fmt.Sprintf("expected 1 to 60 analysed frames a second, found %g", s.Motion.Rate)},
 		{s.Live.Every.Duration == 0 || within(s.Live.Every.Seconds(), 0.1, 86400), "live.every", fmt.Sprintf(`expected "0s" (never) or "100ms" to "24h", found %q`, s.Live.Every)},
 		{s.Live.View == 0 || within(s.Live.View, 0.1, 60), "live.view", fmt.Sprintf("expected 0 (never) or 0.1 to 60 frames a second, found %g", s.Live.View)},
+		{oneOf(s.Clips.Format, "auto", "h264", "mjpeg"), "clips.format", fmt.Sprintf("expected auto, h264 or mjpeg, found %q", s.Clips.Format)},
 		{within(s.Clips.Before.Seconds(), 0, 60), "clips.before", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.Before)},
 		{within(s.Clips.After.Seconds(), 0, 60), "clips.after", fmt.Sprintf(`expected "0s" to "1m", found %q`, s.Clips.After)},
 		{within(s.Clips.Max.Seconds(), s.Clips.Before.Seconds()+1, 3600), "clips.max", fmt.Sprintf(`expected a second more than clips.before, to "1h", found %q`, s.Clips.Max)},

@@ -64,6 +64,7 @@ func TestSettingsRefused(t *testing.T) {
 		"tiny budget":         {"[uplink]\nbudget = \"1 kB\"\n", ":2:1: uplink.budget"},
 		"unknown format":      {"[camera]\nformat = \"av1\"\n", ":2:1: camera.format: expected auto, mjpeg"},
 		"masked video":        {"[camera]\nformat = \"h264\"\n[[privacy.mask]]\nrect = [0, 0, 10, 10]\n", ":2:1: camera.format: expected another than h264"},
+		"unknown clips":       {"[clips]\nformat = \"av1\"\n", `:2:1: clips.format: expected auto, h264 or mjpeg, found "av1"`},
 		"clip of nothing":     {"[clips]\nbefore = \"10s\"\nmax = \"10s\"\n", ":3:1: clips.max: expected a second more than clips.before"},
 		"relative recording":  {"[recording]\ndirectory = \"card\"\n", ":2:1: recording.directory: expected an absolute directory"},
 		"tiny recording":      {"[recording]\nbudget = \"1 MiB\"\n", ":2:1: recording.budget: expected"},

@@ -142,8 +142,12 @@ func (m *maker) make(ctx context.Context, dir string, pins []string) error {
 			return err
 		}
 	}
-	m.say(fmt.Sprintf("%s: building v4l2loopback", m.arch))
-	if err := m.modules(ctx, root); err != nil {
+	codec, err := m.codec(ctx, a, pins)
+	if err != nil {
+		return err
+	}
+	m.say(fmt.Sprintf("%s: building v4l2loopback and vicodec", m.arch))
+	if err := m.modules(ctx, root, codec); err != nil {
 		return err
 	}
 	// Sources and headers are of no more use, and half of the size.
@@ -153,9 +157,54 @@ func (m *maker) make(ctx context.Context, dir string, pins []string) error {
 	return os.Rename(root, dir)
 }
 
-// modules builds v4l2loopback against the unpacked headers and lists all
-// modules for modprobe.
-func (m *maker) modules(ctx context.Context, root string) error {
+// codecPath is where vicodec is in the kernel's source.
+const codecPath = "drivers/media/test-drivers/vicodec"
+
+// codec returns a directory with the source of vicodec, the kernel's virtual video
+// codec, in the version of the pins. Of the kernel's whole source, which is large,
+// it keeps nothing else, and that for all boards.
+func (m *maker) codec(ctx context.Context, a *apt, pins []string) (string, error) {
+	var pkg, version string
+	for _, pin := range pins {
+		if rest, ok := strings.CutPrefix(pin, "linux-kbuild-"); ok {
+			series, _, _ := strings.Cut(rest, ":")
+			_, version, _ = strings.Cut(rest, "=")
+			pkg = "linux-source-" + series
+		}
+	}
+	if pkg == "" {
+		return "", fmt.Errorf("no linux-kbuild among the packages %v", pins)
+	}
+	dir := filepath.Join(m.cache, "vicodec-"+version)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	m.say("fetching " + pkg + " for vicodec")
+	work, err := os.MkdirTemp(m.cache, "making-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(work)
+	if err := a.fetch(ctx, work, []string{pkg + "=" + version}); err != nil {
+		return "", err
+	}
+	debs, err := filepath.Glob(filepath.Join(work, "*.deb"))
+	if err != nil || len(debs) != 1 {
+		return "", fmt.Errorf("%d packages fetched for %s", len(debs), pkg)
+	}
+	if _, err := output(ctx, nil, "dpkg", "-x", debs[0], work); err != nil {
+		return "", err
+	}
+	tar := filepath.Join(work, "usr", "src", pkg+".tar.xz")
+	if _, err := output(ctx, nil, "tar", "-C", work, "-xJf", tar, pkg+"/"+codecPath); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(filepath.Join(work, pkg, codecPath), dir)
+}
+
+// modules builds v4l2loopback, and vicodec from a copy of its source, against the
+// unpacked headers and lists all modules for modprobe.
+func (m *maker) modules(ctx context.Context, root, codec string) error {
 	release, err := kernelRelease(root)
 	if err != nil {
 		return err
@@ -176,17 +225,23 @@ func (m *maker) modules(ctx context.Context, root string) error {
 	if err != nil || len(loopback) != 1 {
 		return fmt.Errorf("%d sources of v4l2loopback unpacked, want one", len(loopback))
 	}
-	// The headers choose the compiler's version (CC) themselves.
-	if _, err := output(ctx, []string{"LC_ALL=C"}, "make", "-j2", "-C", headers,
-		"ARCH="+m.spec.kbuild, "CROSS_COMPILE="+m.spec.cross, "M="+loopback[0], "modules"); err != nil {
+	vicodec := filepath.Join(src, "vicodec")
+	if err := os.CopyFS(vicodec, os.DirFS(codec)); err != nil {
 		return err
 	}
 	updates := filepath.Join(root, "lib", "modules", release, "updates")
 	if err := os.MkdirAll(updates, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(loopback[0], "v4l2loopback.ko"), filepath.Join(updates, "v4l2loopback.ko")); err != nil {
-		return err
+	for name, dir := range map[string]string{"v4l2loopback.ko": loopback[0], "vicodec.ko": vicodec} {
+		// The headers choose the compiler's version (CC) themselves.
+		if _, err := output(ctx, []string{"LC_ALL=C"}, "make", "-j2", "-C", headers, "ARCH="+m.spec.kbuild,
+			"CROSS_COMPILE="+m.spec.cross, "M="+dir, "CONFIG_VIDEO_VICODEC=m", "modules"); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(dir, name), filepath.Join(updates, name)); err != nil {
+			return err
+		}
 	}
 	_, err = output(ctx, nil, "depmod", "-b", root, release)
 	return err

@@ -33,6 +33,7 @@ func main() {
 const usage = `usage: guest mjpeg [-device /dev/video10] [-size 1920x1080] [-rate 10] [-frames 0] FILE...
        guest look [-size 1920x1080] [-pixel YUYV] [-frames 5] DEVICE
        guest capture [-size 640x360] [-rate 15] [-pixel yuyv] DEVICE
+       guest encode [-size 640x360] [-pixel yuyv] [-draw] [-feeds NV12] [-frames 30] DEVICE
        guest hold DEVICE
        guest controls DEVICE
        guest set DEVICE NAME=VALUE...
@@ -50,6 +51,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return look(args[1:], stdout)
 	case "capture":
 		return captureLoop(ctx, args[1:], stdout)
+	case "encode":
+		return encode(ctx, args[1:], stdout)
 	case "hold":
 		return hold(ctx, args[1:], stdout)
 	case "controls":
