@@ -92,12 +92,15 @@ func (u *Uplink) Live(p encode.Picture) error {
 	if u.private {
 		return ErrPrivate
 	}
-	m.Seq = u.liveSeq + 1
+	var err error
+	if m.Seq, err = u.lives.next(u.config.Now()); err != nil {
+		return err
+	}
 	s, err := u.sealer.Seal(m, p.Data)
 	if err != nil {
 		return err
 	}
-	u.liveSeq = m.Seq
+	u.lives.seq = m.Seq
 	u.count(s)
 	now := u.config.Mono() // Picture.Mono may be of a film
 	if len(p.Nonce) > 0 && len(u.answers) < maxRequests {

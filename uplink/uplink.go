@@ -121,7 +121,7 @@ type Uplink struct {
 	private    bool         // nothing is sealed but status and gaps
 	guard      *seal.Guard
 	spool      *spool.Spool
-	liveSeq    uint64
+	lives      lives
 	live       *fleeting  // the newest live picture, not yet published
 	answers    []fleeting // live pictures that answer requests, not yet published
 	view       view
@@ -176,18 +176,10 @@ func Open(c Config) (*Uplink, error) {
 	if err := u.openSpool(); err != nil {
 		return nil, err
 	}
-	u.liveSeq = firstLive(u.spool.Boot(), c.Now())
-	u.view.seq = u.liveSeq
+	u.lives = newLives(u.spool.Boot(), u.spool.Stats().Counted, c.Now())
+	u.view.lives = u.lives
 	u.openRecording()
 	return u, nil
-}
-
-// firstLive returns what live pictures of a boot are counted from, so that they
-// count up over boots. Should boots go uncounted, on a disk that has become
-// read-only, the seconds since 2024 make up for it, on boards with a clock.
-func firstLive(boot uint64, now time.Time) uint64 {
-	seconds := max(0, now.Unix()-before2024.Unix())
-	return boot<<32 + uint64(min(seconds, 1<<31))
 }
 
 // openKeys makes what seals, and what guards against old commands.

@@ -31,7 +31,7 @@ var ErrUnwatched = errors.New("nobody watches")
 // Uplink.mu, but for what is atomic.
 type view struct {
 	watches []watch
-	seq     uint64        // of the newest frame
+	lives   lives         // numbers of frames
 	next    []byte        // sealed, not yet published
 	stored  time.Duration // when the use of a watch was last stored
 	pacer   pacer
@@ -79,12 +79,16 @@ func (u *Uplink) View(p encode.Picture) error {
 	if w == nil {
 		return ErrUnwatched
 	}
-	m.Seq, m.Nonce = u.view.seq+1, w.nonce
+	var err error
+	if m.Seq, err = u.view.lives.next(u.config.Now()); err != nil {
+		return err
+	}
+	m.Nonce = w.nonce
 	s, err := u.sealer.Seal(m, p.Data)
 	if err != nil {
 		return err
 	}
-	u.view.seq, w.echo, u.view.next = m.Seq, m.Seq, s.Bytes
+	u.view.lives.seq, w.echo, u.view.next = m.Seq, m.Seq, s.Bytes
 	u.count(s)
 	u.counters.Views++
 	u.view.room.Store(0)

@@ -22,6 +22,9 @@ func lockState(dir string) (unlock func() error, err error) {
 		return nil, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, syscall.EROFS) { // worn out flash is no reason to show nothing
+		f, err = os.Open(filepath.Join(dir, "lock"))
+	}
 	if err != nil {
 		return nil, err
 	}

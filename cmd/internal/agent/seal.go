@@ -32,7 +32,7 @@ func (a *Agent) seal(ctx context.Context) error {
 		a.sealing.Unlock()
 		a.clips.ready(j.want.event)
 		m.mark(StageSeal)
-		if errors.Is(err, uplink.ErrPrivate) {
+		if errors.Is(err, uplink.ErrPrivate) || errors.Is(err, uplink.ErrUncounted) {
 			a.skipped.Add(1)
 			continue
 		}

@@ -106,7 +106,7 @@ func (a *Agent) views(ctx context.Context) error {
 	for h := range a.view.made {
 		began := a.mono()
 		err := a.seen(h)
-		if err != nil && !errors.Is(err, uplink.ErrUnwatched) && !errors.Is(err, uplink.ErrPrivate) {
+		if err != nil && !errors.Is(err, uplink.ErrUnwatched) && !errors.Is(err, uplink.ErrPrivate) && !errors.Is(err, uplink.ErrUncounted) {
 			a.failed.Add(1)
 			a.log.Debug("a frame was not shown", "err", err)
 		}

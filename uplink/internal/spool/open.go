@@ -90,7 +90,9 @@ func (s *Spool) begin() error {
 func (s *Spool) countBoot() {
 	if err := s.save(headFile, s.head); err != nil {
 		s.log.Debug("boot not counted", "error", err)
+		return
 	}
+	s.stats.Counted = true
 }
 
 // prepare makes the directories, and returns the boot in which the spool was

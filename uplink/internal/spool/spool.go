@@ -99,6 +99,7 @@ type Offer struct {
 // Stats are counts of messages, and bytes.
 type Stats struct {
 	Boot, Head    uint64 // this boot's number; last number used
+	Counted       bool   // the number of this boot is on disk, and no other's
 	Waiting       int    // not acknowledged by any broker
 	Acknowledged  int    // by a broker, not delivered
 	Delivered     int    // and kept while there is room
@@ -209,7 +210,7 @@ func (s *Spool) saveHead() error {
 	if err := s.save(headFile, s.head); err != nil {
 		return failure("store the order of messages", err)
 	}
-	s.recorded = true
+	s.recorded, s.stats.Counted = true, true
 	if err := saveRecord(s.config.Messages, headFile, s.head); err != nil {
 		s.log.Debug("second copy of the order not stored", "error", err)
 	}

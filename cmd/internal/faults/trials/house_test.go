@@ -88,6 +88,12 @@ func (b *broker) kill() {
 
 func (b *broker) addr() string { return fmt.Sprintf("%s:%d", host, b.config.Port) }
 
+// The ends of what a proxy can do.
+var (
+	sound   = faults.Fault{}
+	refused = faults.Fault{Refuse: true}
+)
+
 // proxy is a poor network before the broker.
 func (h *house) proxy(seed uint64, targets ...string) *faults.Proxy {
 	h.t.Helper()
@@ -106,6 +112,7 @@ type camera struct {
 	config string
 	broker string // host:port
 	budget string
+	live   string // how often a live picture is wanted
 	cmd    *exec.Cmd
 }
 
@@ -116,7 +123,7 @@ func (h *house) camera(name, broker, dir string) *camera {
 	if dir == "" {
 		dir = filepath.Join(h.dir, name)
 	}
-	c := &camera{house: h, name: name, state: dir, config: filepath.Join(h.dir, name+".toml"), broker: broker, budget: "64 MiB"}
+	c := &camera{house: h, name: name, state: dir, config: filepath.Join(h.dir, name+".toml"), broker: broker, budget: "64 MiB", live: "0s"}
 	own, err := identity.OpenCamera(filepath.Join(dir, agent.IdentityDir))
 	check(h.t, err)
 	c.id = own.ID()
@@ -153,7 +160,7 @@ enabled = false
 [pairing]
 lens = false
 [live]
-every = "0s"
+every = %q
 [clips]
 before = "2s"
 after = "2s"
@@ -162,7 +169,7 @@ max = "10s"
 broker = %q
 budget = %q
 status = %q
-`, c.state, source, "mqtts://"+c.broker, c.budget, status), 0o600))
+`, c.state, source, c.live, "mqtts://"+c.broker, c.budget, status), 0o600))
 }
 
 // run runs sealcamd before one of the scenes.
@@ -194,6 +201,9 @@ func (c *camera) sealed(seq uint64) {
 	c.house.t.Helper()
 	c.house.until(fmt.Sprintf("%s has sealed %d messages", c.name, seq), func() bool { return c.house.ledger.Head(c.id) >= seq })
 }
+
+// pause is a moment in which the camera goes on.
+func (c *camera) pause() { time.Sleep(20 * time.Millisecond) }
 
 // quiet has it see nothing any more: it only delivers. What it sealed until then
 // is what counts.
@@ -270,6 +280,7 @@ type screen struct {
 	mu      sync.Mutex
 	refused []string
 	copies  int                    // refused as seen before, a long time after
+	live    int                    // live pictures
 	since   map[seal.CameraID]bool // heard since the last start
 	viewer  *viewer.Viewer
 	stop    func()
@@ -327,6 +338,9 @@ func (s *screen) see(o viewer.Outcome) error {
 	switch o.What {
 	case viewer.Verified:
 		s.house.ledger.Verified(o.Verified)
+		if o.Verified.Meta().Stream == seal.Live {
+			s.live++
+		}
 		s.since[o.Camera] = s.since[o.Camera] || o.Verified.Meta().Stream == seal.Durable
 	case viewer.Refused:
 		if o.Refusal.Reason == seal.Replayed && !o.Refusal.Alarm {
@@ -350,6 +364,13 @@ func (s *screen) late() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.copies
+}
+
+// lives returns how many live pictures were shown.
+func (s *screen) lives() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live
 }
 
 func (s *screen) refusals() []string {
