@@ -23,7 +23,8 @@ type told struct {
 	Reason, Detail                                  string
 	Seq, First, Until                               uint64
 	Width, Height                                   int
-	Late, Retained                                  bool
+	Retained                                        bool
+	Late                                            any // of a message, whether it is; of a clip, how many parts were
 	Status                                          *struct {
 		State    string
 		Troubles []string
@@ -336,7 +337,7 @@ func testPowerCut(t *testing.T, r *rig) {
 func (r *rig) event(t *testing.T, what string, skip int) told {
 	t.Helper()
 	p := r.screen.wait(t, what, skip, func(x told) bool {
-		return x.What == "verified" && x.Cause == "motion" && x.Kind == "snapshot" && !x.Late
+		return x.What == "verified" && x.Cause == "motion" && x.Kind == "snapshot" && x.Late != true
 	})
 	if p.Width != 1280 || p.Height != 720 || p.Stream != "durable" {
 		t.Errorf("the picture is told as %+v", p)
