@@ -102,7 +102,7 @@ figures: ## the benchmarks behind the figures, as ratios in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./capture/... ./encode/... ./uplink/...
 
 screenshots: ## every state of the page in Chromium, as PNG, into build/screenshots
-	$(GO) test -count=1 -run TestBrowser -v ./cmd/internal/page
+	SEALCAM_SHOTS=all $(GO) test -count=1 -run TestBrowser -v ./cmd/internal/page
 
 test-deps: ## install what the tests need beside Go: Debian packages (as root), node modules
 	@.ci/test-deps

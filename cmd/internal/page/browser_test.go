@@ -105,7 +105,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := json.Marshal(map[string]string{"control": control, "shots": shots, "chromium": chromium, "profile": t.TempDir(), "owner": ownerToken})
+	settings, err := json.Marshal(map[string]any{"all": os.Getenv("SEALCAM_SHOTS") == "all", "control": control, "shots": shots, "chromium": chromium, "profile": t.TempDir(), "owner": ownerToken})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,9 @@ func newControl(t *testing.T, m *Module) string {
 		default:
 			if err := now.world.do(what, camera); err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
 			}
+			json.NewEncoder(w).Encode(now.world.told)
 		}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

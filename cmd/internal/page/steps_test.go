@@ -12,8 +12,9 @@ import (
 func (w *world) do(what string, camera int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.told = nil
 	step, ok := map[string]func(*fakeCamera) error{
-		"pump":   func(*fakeCamera) error { w.pumping = true; return nil },
+		"pump":   func(*fakeCamera) error { w.pumping = true; w.pumpOnce(); return nil },
 		"stop":   func(*fakeCamera) error { w.pumping = false; return nil },
 		"day":    func(*fakeCamera) error { w.eachLight("day"); return nil },
 		"night":  func(*fakeCamera) error { w.eachLight("night"); return nil },
@@ -22,8 +23,8 @@ func (w *world) do(what string, camera int) error {
 		"down":   func(*fakeCamera) error { w.down = "The broker’s certificate has expired."; return nil },
 		"up":     func(*fakeCamera) error { w.down = ""; return nil },
 		"live":   w.doLive,
-		"brief": func(c *fakeCamera) error {
-			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 8*time.Second, nil))
+		"lasting": func(c *fakeCamera) error {
+			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 10*time.Minute, nil))
 		},
 		"view":       func(c *fakeCamera) error { return w.doView(c, c) },
 		"view-wrong": func(c *fakeCamera) error { return w.doView(c, w.other(c)) },
@@ -131,6 +132,7 @@ func (w *world) doHistory(*fakeCamera) error {
 			w.deliver(c, feed.Media, b)
 		}
 	}
+	w.told = map[string]int{"events": int(id)}
 	return nil
 }
 

@@ -39,6 +39,7 @@ type world struct {
 	items   chan feed.Item
 	mute    bool     // cameras do not answer
 	late    [][]byte // sealed, and not yet delivered
+	told    any      // what the last step has to say
 	pair    fakePairing
 }
 
@@ -254,7 +255,7 @@ func (w *world) deliver(c *fakeCamera, kind string, b []byte) {
 // pump sends a live picture of every camera, swapped while the bench is
 // hostile, until ctx ends.
 func (w *world) pump(ctx context.Context) {
-	tick := time.NewTicker(600 * time.Millisecond)
+	tick := time.NewTicker(400 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

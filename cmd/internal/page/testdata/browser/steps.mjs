@@ -2,7 +2,7 @@
 // see, hear or do, and leaves a picture in every size and scheme.
 
 import assert from 'node:assert/strict';
-import { act, allow, drop, open, page, pick, pictured, proof, published, readable, settings, settled, shoot, spoil, state, tile, title, until, world } from './harness.mjs';
+import { act, ahead, allow, drop, happen, open, page, pick, pictured, proof, published, readable, settings, shoot, spoil, state, tile, title, until, world } from './harness.mjs';
 
 export const steps = {
   async 'first paint, before the opener is there'() {
@@ -39,7 +39,7 @@ export const steps = {
 
   async 'live by day'() {
     await open(['Front door']);
-    await act('history');
+    await happen();
     await act('day');
     await act('pump');
     await title('All is well');
@@ -48,7 +48,6 @@ export const steps = {
     assert.match(await img.getAttribute('src'), /^blob:/);
     assert.match(await img.getAttribute('alt'), /^Front door, verified, day$/);
     assert.deepEqual(await img.evaluate((e) => [e.naturalWidth, e.naturalHeight]), [1280, 720]);
-    await settled();
     await pictured();
     await shoot('live-day', { full: true });
     await readable('live by day');
@@ -68,13 +67,12 @@ export const steps = {
 
   async 'live by night, two cameras'() {
     await open(['Front door', 'Garden']);
-    await act('history');
+    await happen();
     await act('night');
     await act('pump');
     await title('All is well');
     await page.getByText('Front door and Garden: yours, and live.').or(page.getByText('Garden and Front door: yours, and live.')).waitFor();
     await until('the glyph of the night', async () => (await tile().locator('.glyph use').getAttribute('href')) === '#i-night');
-    await settled();
     await pictured();
     await shoot('live-night', { full: true });
     await readable('live by night');
@@ -130,6 +128,10 @@ export const steps = {
     await act('mute');
     await tile().getByRole('button', { name: 'Show me now' }).click();
     await tile().getByText('Asking the camera').waitFor();
+    await ahead(11000);
+    await new Promise((done) => setTimeout(done, 1100)); // the page looks once a second
+    assert.ok(await tile().getByText('Asking the camera').isVisible(), 'it is waited for 12 s');
+    await ahead(13000);
     await tile().getByText('No answer in 12 s').waitFor();
     await act('unmute');
   },
@@ -171,22 +173,12 @@ export const steps = {
   async 'ageing, then stale: never frozen as if it were now'() {
     await open(['Front door']);
     await title('Waiting');
-    // A slow machine may look away while a state lasts, or get the picture when
-    // it has run out: the page takes note of its states, and more pictures come.
-    await tile().evaluate((e) => {
-      globalThis.states = [];
-      new MutationObserver(() => globalThis.states.push(e.dataset.state)).observe(e, { attributeFilter: ['data-state'] });
-    });
-    let next = 0;
-    await until('live, then ageing', async () => {
-      if (Date.now() > next) {
-        await act('brief');
-        next = Date.now() + 12000;
-      }
-      const states = await page.evaluate(() => globalThis.states);
-      return states.indexOf('live') >= 0 && states.indexOf('ageing') > states.indexOf('live');
-    });
+    await act('lasting'); // for ten minutes
+    await state(0, 'live');
+    await ahead(5 * 60000);
+    await state(0, 'ageing');
     await shoot('ageing');
+    await ahead(11 * 60000);
     await state(0, 'stale');
     await title('No fresh picture');
     await tile().getByText(/No fresh picture since \d\d:\d\d:\d\d/).waitFor();
@@ -208,8 +200,10 @@ export const steps = {
     await title('All is well');
     await act('stop');
     await act('will');
+    await ahead(10000);
     await state(0, 'stale');
     await tile().getByText('The camera is off, or out of reach.').waitFor();
+    await ahead(0);
     await act('live');
     await state(0, 'live');
   },
@@ -224,6 +218,7 @@ export const steps = {
     await title('Privacy');
     await tile().getByText(/^Privacy since \d\d:\d\d$/).waitFor();
     assert.equal(await tile().locator('img[src]').count(), 0, 'the picture goes at once');
+    await until('a band in the day', async () => (await page.locator('.rail .closed').count()) === 1);
     await act('replayed');
     await state(0, 'closed');
     await shoot('privacy');
@@ -286,7 +281,7 @@ export const steps = {
 
   async 'a gap is shown, asked for, and closed'() {
     await open(['Front door']);
-    await act('history');
+    await happen();
     await act('mute');
     await act('gap');
     await page.locator('.row.gap').getByText('2 messages missing').waitFor();
@@ -304,7 +299,7 @@ export const steps = {
 
   async 'the hostile relay: to refusals, and back'() {
     await open(['Front door', 'Garden']);
-    await act('history');
+    await happen();
     await act('pump');
     await title('All is well');
     await page.getByRole('button', { name: 'Bench' }).click();
@@ -329,8 +324,10 @@ export const steps = {
   async 'the network is cut on the bench, and heals'() {
     const network = page.getByRole('switch', { name: 'Network' });
     await network.click();
+    await ahead(10000);
     await state(0, 'stale');
     await shoot('bench');
+    await ahead(0);
     await network.click();
     await state(0, 'live');
     await page.keyboard.press('b');
@@ -342,10 +339,12 @@ export const steps = {
     await title(/^Not connected since \d\d:\d\d:\d\d$/);
     await page.getByText('The broker’s certificate has expired.').waitFor();
     await act('stop');
+    await ahead(10000);
     await state(0, 'stale');
     await shoot('offline');
     await readable('offline');
     assert.ok(await tile().getByRole('button', { name: 'Show me now' }).isDisabled());
+    await ahead(0);
     await act('up');
     await act('pump');
     await title('All is well');
@@ -356,6 +355,7 @@ export const steps = {
     await act('gone');
     await title(/^Not connected/);
     await page.getByText('This page has lost its server.').first().waitFor();
+    await ahead(10000);
     await state(0, 'stale');
     await shoot('offline-server');
     allow();
