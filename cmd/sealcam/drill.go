@@ -13,10 +13,11 @@ import (
 
 const drillText = `
 Tries to show people strangers' pictures. True cameras of several households seal
-36 hours of pictures; a hostile relay and a hostile cache stand between them and
-many viewers, swap, replay, delay, change, forge and mix what they sealed, and let
-everybody reconnect at once. What each viewer shows is compared with what the
-cameras sealed, of which the drill keeps its own account.
+36 hours of pictures and clips; a hostile relay and a hostile cache stand between
+them and many viewers. They swap, replay, delay, change, forge and mix what was
+sealed, drop, double, reorder and cut clips, and let everybody reconnect at once.
+What each viewer shows is compared with what the cameras sealed, of which the drill
+keeps its own account.
 
 Exit code 0 means that no picture was shown wrongly, and that every authentic one
 was shown or is accounted for; 1 that it was not so. The same seed gives the same

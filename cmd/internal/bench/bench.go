@@ -180,8 +180,8 @@ func (b *bench) run(ctx context.Context, env *cli.Env) error {
 	if b.Report != "" {
 		err = errors.Join(err, r.write(b.Report))
 	}
-	if err == nil && r.Verified == 0 {
-		err = fmt.Errorf("no picture was verified in %.0f s", r.Seconds)
+	if err == nil && r.Verified == 0 && r.PartsVerified == 0 {
+		err = fmt.Errorf("no picture and no part of a clip was verified in %.0f s", r.Seconds)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -42,6 +44,7 @@ type tiny struct {
 	config seal.OpenerConfig
 	now    time.Time
 	opener *seal.Opener
+	films  films
 }
 
 func (v *tiny) answer(f []string) (string, error) {
@@ -59,8 +62,12 @@ func (v *tiny) answer(f []string) (string, error) {
 	}
 	switch f[0] {
 	case "sealcam-drill":
-		return "sealcam-drill 1", nil
+		if v.how == "joins nothing" {
+			return "sealcam-drill 1", nil
+		}
+		return "sealcam-drill 1 clips", nil
 	case "begin":
+		v.films = films{}
 		key := new(seal.ViewerKey)
 		if err := key.UnmarshalText([]byte(f[2])); err != nil {
 			return "", err
@@ -75,8 +82,10 @@ func (v *tiny) answer(f []string) (string, error) {
 		v.config.State = v.opener.State()
 		return v.make()
 	case "forget":
-		v.config.State = nil
+		v.config.State, v.films = nil, films{}
 		return v.make()
+	case "clip":
+		return v.clip(seal.CameraID(f[1]), f[2], f[3])
 	case "gaps":
 		out := "gaps"
 		for _, g := range v.opener.Gaps(seal.CameraID(f[1])) {
@@ -122,6 +131,7 @@ func (v *tiny) open(now string, camera seal.CameraID, text string) (string, erro
 	if err != nil {
 		return "refused " + strings.ReplaceAll(string(seal.ReasonOf(err)), " ", "_"), nil
 	}
+	v.films.add(got)
 	of, media := got.Media()
 	shown := base64.StdEncoding.EncodeToString(media)
 	if shown == "" {
@@ -131,6 +141,29 @@ func (v *tiny) open(now string, camera seal.CameraID, text string) (string, erro
 		of = camera[1:] + camera[:1]
 	}
 	return fmt.Sprintf("shown %s %s %d %s", of, got.Meta().Stream, got.Meta().Seq, shown), nil
+}
+
+func (v *tiny) clip(camera seal.CameraID, boot, event string) (string, error) {
+	k := clip.Key{Camera: camera}
+	if _, err := hex.Decode(k.Boot[:], []byte(boot)); err != nil {
+		return "", err
+	}
+	var err error
+	if k.Event, err = strconv.ParseUint(event, 10, 64); err != nil {
+		return "", err
+	}
+	s, err := v.films.say(k)
+	how, missing, film := "partial", "-", "-"
+	if s.whole {
+		how = "whole"
+	}
+	if len(s.missing) > 0 {
+		missing = strings.ReplaceAll(strings.Trim(fmt.Sprint(s.missing), "[]"), " ", ",")
+	}
+	if s.film != nil {
+		film = base64.StdEncoding.EncodeToString(s.film)
+	}
+	return fmt.Sprintf("clip %s %s %s", how, missing, film), err
 }
 
 // TestAdapter puts another program through the drill: it fares as the opener
@@ -152,6 +185,14 @@ func TestAdapter(t *testing.T) {
 	}
 	if theirs.Viewer != "exec:"+os.Args[0] || theirs.AuthenticShown != ours.AuthenticShown {
 		t.Errorf("%s showed %d, the opener %d", theirs.Viewer, theirs.AuthenticShown, ours.AuthenticShown)
+	}
+	if fmt.Sprint(theirs.Clips) != fmt.Sprint(ours.Clips) || ours.Clips.Tried == 0 {
+		t.Errorf("of clips the adapter had %v, the opener %v", theirs.Clips, ours.Clips)
+	}
+	t.Setenv(adapterEnv, "joins nothing") // as programs did before there were clips
+	c.Exec = []string{os.Args[0]}
+	if r := run(t, c); !r.Passed() || r.Clips.Tried != 0 {
+		t.Errorf("a program without clips: %d wrong, %d unaccounted for, %d clips", r.WrongShown, r.AuthenticUnaccounted, r.Clips.Tried)
 	}
 	t.Setenv(adapterEnv, "swaps")
 	c.Exec = []string{os.Args[0]}
@@ -190,6 +231,14 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for line, ok := range map[string]bool{
+		"clip whole - AAAA": true, "clip partial 0,2 AAAA": true, "clip partial - -": true, "clip": false, "clip half - AAAA": false,
+		"clip whole 1,x AAAA": false, "clip whole - A": false, "clip whole -": false, "clip whole 99999999999 -": false,
+	} {
+		if _, got := parseClip(strings.Split(line, " ")); got != ok {
+			t.Errorf("%q as an answer to clip: %v", line, got)
+		}
+	}
+	for line, ok := range map[string]bool{
 		"gaps": true, "gaps 1-2 7-7": true, "gaps 2-1": false, "gaps 1": false, "gaps -1-2": false, "gaps ": false, "holes": false,
 	} {
 		if _, got := parseGaps(strings.Split(line, " ")); got != ok {
@@ -203,12 +252,14 @@ func TestAnswers(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add("shown x live 7 AAAA")
 	f.Add("refused not_for_you\x1b[2J")
+	f.Add("clip partial 1,2 AAAA")
 	f.Add("gaps 1-2 3-18446744073709551615")
 	f.Fuzz(func(t *testing.T, line string) {
 		fields := strings.Split(line, " ")
 		a, isAnswer := parseAnswer(fields)
 		spans, isGaps := parseGaps(fields)
-		if isAnswer && isGaps || isAnswer && a.shown == (a.reason != "") && a.reason != "" {
+		_, isClip := parseClip(fields)
+		if isAnswer && (isGaps || isClip) || isGaps && isClip || isAnswer && a.shown == (a.reason != "") && a.reason != "" {
 			t.Errorf("%q is two things", line)
 		}
 		if strings.ContainsFunc(a.reason, func(r rune) bool { return r < ' ' || r > '~' }) {

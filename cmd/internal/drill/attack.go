@@ -52,6 +52,16 @@ var table = [...]attack{
 	{name: "cloned camera", make: (*planner).clone},
 	{name: "cache joined parts of two", make: (*planner).splice},
 	{name: "cache gave something else", make: (*planner).somethingElse},
+	{name: partOfOther, make: (*planner).otherClip},
+	{name: partOfCamera, make: (*planner).otherCamerasClip},
+	{name: partOfHome, make: (*planner).otherHomesClip},
+	{name: partDropped},
+	{name: partDoubled, make: (*planner).doubledPart},
+	{name: partReordered},
+	{name: partChanged, make: forgedAs(partChanged)},
+	{name: clipCut},
+	{name: clipOlder, make: (*planner).olderClip},
+	{name: bootsMixed, make: (*planner).twoBoots},
 	{name: retained, make: (*planner).kept, planned: true},
 	{name: mixedUp, make: (*planner).mixUp, planned: true},
 }
@@ -206,7 +216,11 @@ func forgedAs(name string) func(p *planner) []byte {
 		if p.r.IntN(2) == 0 {
 			all, n = all[max(0, n-8):n], min(n, 8) // of what was sent just now
 		}
-		return all[p.r.IntN(n)].bytes
+		got := all[p.r.IntN(n)]
+		if name == partChanged {
+			p.clip = got.of.clip
+		}
+		return got.bytes
 	}
 }
 

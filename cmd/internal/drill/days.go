@@ -66,6 +66,9 @@ type life struct {
 	seq    uint64
 	prev   [32]byte
 	shots  uint64 // live, since boot
+	event  uint64 // since boot
+
+	footage *footage // that the next message is a part of
 }
 
 // live fills the camera's days. isCopied says that somebody copies its flash.
@@ -85,7 +88,7 @@ func (l *life) live(afterReset, isCopied bool) error {
 		if slot == copied && isCopied {
 			flash = *l
 		}
-		if err := l.event(slot + 5*time.Minute + time.Duration(l.r.IntN(100))*time.Minute); err != nil {
+		if err := l.happen(slot + 5*time.Minute + time.Duration(l.r.IntN(100))*time.Minute); err != nil {
 			return err
 		}
 	}
@@ -99,16 +102,20 @@ func (l *life) live(afterReset, isCopied bool) error {
 	return nil
 }
 
-// event seals a durable picture and two live ones; sometimes the camera loses
+// happen seals the durable picture of an event, two live ones and a clip; sometimes the camera loses
 // one before it is sent, and confesses.
-func (l *life) event(at time.Duration) error {
+func (l *life) happen(at time.Duration) error {
 	if l.r.IntN(6) == 0 {
 		if err := l.confess(at); err != nil {
 			return err
 		}
 	}
 	l.seq++
-	if err := l.add(at, seal.Meta{Stream: seal.Durable, Kind: seal.KindSnapshot}); err != nil {
+	l.event++
+	if err := l.add(at, seal.Meta{Stream: seal.Durable, Kind: seal.KindSnapshot, Event: l.event}); err != nil {
+		return err
+	}
+	if err := l.clip(at); err != nil {
 		return err
 	}
 	for i := range 2 {
@@ -141,7 +148,7 @@ func (l *life) reboot() error {
 	if err := l.add(restart-time.Second, seal.Meta{Stream: seal.Will, Kind: seal.KindStatus}); err != nil {
 		return err
 	}
-	l.boot, l.shots = l.boot+1, 0
+	l.boot, l.shots, l.event = l.boot+1, 0, 0
 	l.seq += 2
 	return l.status(restart + time.Duration(l.r.IntN(60))*time.Second)
 }
@@ -191,9 +198,8 @@ func (l *life) seal(at time.Duration, m seal.Meta) (*message, error) {
 	for home.rosters[i].from > at {
 		i--
 	}
-	boot := sha256.Sum256(fmt.Appendf(nil, "%s boot %d flash %d", l.camera.id, l.boot, l.flash))
 	s, err := seal.NewSealer(seal.SealerConfig{
-		Key: signer{l.camera.key}, Roster: home.rosters[i].opened, Boot: [16]byte(boot[:16]), Firmware: "drill",
+		Key: signer{l.camera.key}, Roster: home.rosters[i].opened, Boot: l.bootID(), Firmware: "drill",
 	})
 	if err != nil {
 		return nil, err
@@ -215,9 +221,14 @@ func (l *life) seal(at time.Duration, m seal.Meta) (*message, error) {
 		m.Media = "image/jpeg"
 	} else if m.Kind == seal.KindStatus {
 		m.Media = "application/json"
+	} else if m.Kind == seal.KindClip {
+		m.Media = clipMedia
 	}
 	if m.Media != "" {
 		got.media = l.picture(m)
+		if m.Kind == seal.KindClip {
+			got.media = slices.Concat(l.footage.head, fragment(got.media))
+		}
 	}
 	sealed, err := s.Seal(m, got.media)
 	if err != nil {
@@ -228,6 +239,12 @@ func (l *life) seal(at time.Duration, m seal.Meta) (*message, error) {
 	}
 	got.sealed = sealed.Bytes
 	return got, nil
+}
+
+// bootID is the id of the camera's boot.
+func (l *life) bootID() [16]byte {
+	boot := sha256.Sum256(fmt.Appendf(nil, "%s boot %d flash %d", l.camera.id, l.boot, l.flash))
+	return [16]byte(boot[:16])
 }
 
 // picture returns media that no other message has.

@@ -11,7 +11,10 @@
 // not exactly what the camera of that screen sealed for that household, when the
 // camera was no longer the household's, when it was shown before as it is shown
 // now, when it is live and past its expiry, or older than a live picture that was
-// shown. Nothing of this is asked of a viewer or of uplink/seal.
+// shown. Of a clip, whose parts are shown one by one, the film that a viewer makes
+// of them must be these parts in their order, and it must say which are missing: a
+// film of other parts, or a clip that is called whole and is not, is shown wrongly
+// too. Nothing of this is asked of a viewer or of uplink/seal.
 //
 // The other half is as important: a viewer that refuses everything shows nothing
 // wrongly. Every authentic message must be shown, or be accounted for: a live
@@ -21,7 +24,7 @@
 // # The days
 //
 // The clock is virtual: 36 hours pass in each session, with events, live
-// pictures, restarts, messages that a camera loses and confesses, a camera that
+// pictures, clips, restarts, messages that a camera loses and confesses, a camera that
 // is reset and comes back as a new one, and a roster that follows. A session is
 // one viewer's; it reconnects, now and then without its memory. All that happens
 // follows from the seed, on any number of cores; only ciphertexts and signatures
@@ -35,7 +38,8 @@
 // (standard alphabet, padded), times microseconds since 1970.
 //
 //	sealcam-drill 1
-//	    the first request. Answer: sealcam-drill 1
+//	    the first request. Answer: sealcam-drill 1, or sealcam-drill 1 clips from a
+//	    program that joins the parts of clips to films
 //	begin HOUSEHOLD SECRET ROSTER
 //	    forget all before: this is now a viewer of the household HOUSEHOLD (an
 //	    id), with the viewer key SECRET (uplink/seal/SPEC.md section 6), that
@@ -58,6 +62,14 @@
 //	gaps CAMERA
 //	    which durable messages of CAMERA are known to be missing? Answer: gaps
 //	    FIRST-LAST ..., or gaps alone.
+//	clip CAMERA BOOT EVENT
+//	    asked only of a program that joins clips: what does it show of the clip of
+//	    that event (counted by the camera since its boot, whose id BOOT is, hex)?
+//	    Answer: clip whole MISSING FILM if it says that all parts are there, else
+//	    clip partial MISSING FILM. MISSING are the numbers, from 0, of the parts
+//	    that it says are missing before the last that came, with commas, or "-";
+//	    FILM is what it would play (what its first part begins with, ftyp and
+//	    moov, and of each part moof and mdat), "-" if it knows no part.
 //
 // At the end standard input is closed, and the program has to end. An answer that
 // takes more than 30 seconds, or is none of these, ends the drill.

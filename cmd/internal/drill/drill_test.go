@@ -54,14 +54,22 @@ func TestOpener(t *testing.T) {
 			}
 			refused += n
 		}
-		if refused+row.Shown != row.Tried {
+		if refused+row.Shown+row.Reported != row.Tried {
 			t.Errorf("%s: tried %d, refused %d, shown %d", name, row.Tried, refused, row.Shown)
 		}
 	}
-	for _, name := range []string{bodySwap, rewrapped, bySibling, byStranger, stripped, algorithm, keyID, "cloned camera", "truncated", "bits flipped"} {
+	for _, name := range []string{bodySwap, rewrapped, bySibling, byStranger, stripped, algorithm, keyID, "cloned camera", "truncated", "bits flipped", partChanged, partOfCamera, partOfHome} {
 		if n := r.Attacks[name].Shown; n != 0 {
 			t.Errorf("%s: %d times something was shown for it", name, n)
 		}
+	}
+	for _, name := range []string{partDropped, clipCut} {
+		if row := r.Attacks[name]; row.Reported < row.Tried*3/4 {
+			t.Errorf("%s: of %d clips %d were told of as lacking parts", name, row.Tried, row.Reported)
+		}
+	}
+	if r.Clips.Shown == 0 || r.Clips.Reported == 0 || r.Attacks[partReordered].Shown == 0 {
+		t.Errorf("clips: %+v; reordered: %+v", r.Clips, r.Attacks[partReordered])
 	}
 	if r.Attacks["cloned camera"].Alarms == 0 {
 		t.Error("nobody noticed the clone")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,9 @@ import (
 
 const (
 	greeting  = "sealcam-drill 1"
-	patience  = 30 * time.Second // for one answer
-	maxAnswer = 12 << 20         // bytes of one
+	joins     = greeting + " clips" // of a program that joins parts of clips
+	patience  = 30 * time.Second    // for one answer
+	maxAnswer = 12 << 20            // bytes of one
 )
 
 // adapter is a subject that is another program: see the package's doc.
@@ -27,6 +29,7 @@ type adapter struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	answers chan string // closed when there are no more
+	clips   bool        // it joins their parts
 }
 
 // start starts the program args[0] with its arguments, without a shell. What it
@@ -48,7 +51,12 @@ func start(ctx context.Context, args []string, stderr io.Writer) (*adapter, erro
 	}
 	a.in = in
 	go a.read(out)
-	if err := a.expect(greeting, greeting); err != nil {
+	got, err := a.ask(greeting)
+	a.clips = err == nil && strings.Join(got, " ") == joins
+	if err == nil && !a.clips && strings.Join(got, " ") != greeting {
+		err = a.wrong(greeting, got)
+	}
+	if err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	return a, nil
@@ -183,6 +191,46 @@ func parseGaps(got []string) (spans []span, ok bool) {
 		spans = append(spans, s)
 	}
 	return spans, true
+}
+
+func (a *adapter) clip(camera seal.CameraID, boot [16]byte, event uint64) (statement, bool, error) {
+	if !a.clips {
+		return statement{}, false, nil
+	}
+	got, err := a.ask("clip", string(camera), hex.EncodeToString(boot[:]), strconv.FormatUint(event, 10))
+	if err != nil {
+		return statement{}, false, err
+	}
+	s, ok := parseClip(got)
+	if !ok {
+		return statement{}, false, a.wrong("clip", got)
+	}
+	return s, true, nil
+}
+
+// parseClip reads the answer to clip.
+func parseClip(got []string) (s statement, ok bool) {
+	if len(got) != 4 || got[0] != "clip" || got[1] != "whole" && got[1] != "partial" {
+		return statement{}, false
+	}
+	s.whole = got[1] == "whole"
+	if got[2] != "-" {
+		for word := range strings.SplitSeq(got[2], ",") {
+			n, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				return statement{}, false
+			}
+			s.missing = append(s.missing, uint32(n))
+		}
+	}
+	if got[3] != "-" {
+		film, err := base64.StdEncoding.DecodeString(got[3])
+		if err != nil {
+			return statement{}, false
+		}
+		s.film = film
+	}
+	return s, true
 }
 
 // printable keeps a program's words from doing anything to a terminal.

@@ -74,7 +74,7 @@ func (f *forger) forge(m *message) error {
 	if err != nil {
 		return err
 	}
-	for _, make := range []func(*message, parts) error{f.signers, f.algorithms, f.keyIDs, f.bodies, f.rewrap} {
+	for _, make := range []func(*message, parts) error{f.signers, f.algorithms, f.keyIDs, f.bodies, f.rewrap, f.renumber} {
 		if err := make(m, p); err != nil {
 			return err
 		}
@@ -250,7 +250,10 @@ func newThief(seed uint64, victims *household) (*thief, error) {
 }
 
 // seal seals what m shows as the thief's own.
-func (t *thief) seal(m *message) ([]byte, error) {
+func (t *thief) seal(m *message) ([]byte, error) { return t.sealAs(m, func(*seal.Meta) {}) }
+
+// sealAs is seal with something else said about it.
+func (t *thief) sealAs(m *message, change func(*seal.Meta)) ([]byte, error) {
 	s, err := seal.NewSealer(seal.SealerConfig{Key: signer{t.key}, Roster: t.roster, Boot: [16]byte{1}})
 	if err != nil {
 		return nil, err
@@ -265,6 +268,7 @@ func (t *thief) seal(m *message) ([]byte, error) {
 	if m.stream == seal.Live {
 		meta.Expires = dawn.Add(m.expires)
 	}
+	change(&meta)
 	got, err := s.Seal(meta, m.media)
 	return got.Bytes, err
 }

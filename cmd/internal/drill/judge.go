@@ -68,6 +68,7 @@ func (j *judge) forget(now time.Duration, gaps func(seal.CameraID) ([]span, erro
 // answered takes note of what the viewer did with the delivery s.
 func (j *judge) answered(s step, a answer) {
 	row := j.tally.row(s.attack)
+	j.tally.deliveries++
 	row.Tried++
 	if a.alarm {
 		row.Alarms++

@@ -68,6 +68,31 @@ func (b *broken) believe(screen seal.CameraID, sealed []byte) answer {
 	return answer{reason: "malformed"}
 }
 
+// clip is asked where the fault is one of clips, or there is none.
+func (b *broken) clip(camera seal.CameraID, boot [16]byte, event uint64) (statement, bool, error) {
+	switch b.fault {
+	case "":
+	case "calls every clip whole":
+		s, ok, err := b.openers.clip(camera, boot, event)
+		s.whole = s.film != nil
+		return s, ok, err
+	case "shows what is missing as a cut":
+		s, ok, err := b.openers.clip(camera, boot, event)
+		s.missing = nil
+		return s, ok, err
+	case "knows events by their number alone":
+		for k := range b.films {
+			if k.Camera == camera && k.Event == event && k.Boot != boot {
+				return b.openers.clip(camera, k.Boot, event)
+			}
+		}
+		return b.openers.clip(camera, boot, event)
+	default:
+		return statement{}, false, nil
+	}
+	return b.openers.clip(camera, boot, event)
+}
+
 func (b *broken) roster(r *roster) error {
 	if b.fault == "keeps its roster" {
 		return nil
@@ -106,6 +131,9 @@ func TestJudge(t *testing.T) {
 		{fault: "changes the media", wrong: []string{delayed}},
 		{fault: "keeps its roster", wrong: []string{"replayed, from before a reset"}, missing: true},
 		{fault: "knows no gaps", missing: true},
+		{fault: "calls every clip whole", wrong: []string{partDropped, clipCut}},
+		{fault: "shows what is missing as a cut", wrong: []string{partDropped}},
+		{fault: "knows events by their number alone", wrong: []string{bootsMixed}},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			all := newTally()

@@ -23,6 +23,8 @@ type step struct {
 	sealed   []byte   // nobody writes to it
 	forwards *message // what the relay forwards, if it does what a relay is for
 
+	clip *footage // to look at, or to look at after a delivery; nil for none
+
 	roster *roster // of newRoster
 }
 
@@ -33,6 +35,7 @@ const (
 	newRoster        // reaches the viewer
 	reconnect        // the viewer loses its connection, and comes back
 	forget           // and has lost its memory
+	look             // it is compared what the viewer says of a clip
 )
 
 const honest = -1
@@ -57,9 +60,11 @@ type planner struct {
 	now       time.Duration
 	screen    *camera
 	topic     string
+	clip      *footage               // that the attack is about
 	sent      int                    // of w.all
 	delivered map[*camera][]*message // to this viewer, in the order of delivery
 	newest    map[*camera]uint64     // live number that was delivered in time
+	clips     map[*footage]handling
 	events    []event
 }
 
@@ -71,6 +76,7 @@ type event struct {
 	screen *camera  // to which m is brought instead of its own; nil for its own
 	attack int      // honest, the index of an attack, or any
 	roster *roster
+	clip   *footage // of look
 }
 
 const anyAttack = -2
@@ -79,7 +85,7 @@ const anyAttack = -2
 // deliveries deliveries if the cameras do not send more than that. forgets says
 // that it has lost its memory when it comes back in the storm.
 func (w *world) plan(home *household, r *rand.Rand, deliveries int, join time.Duration, forgets bool) *planner {
-	p := &planner{w: w, home: home, r: r, delivered: map[*camera][]*message{}, newest: map[*camera]uint64{}}
+	p := &planner{w: w, home: home, r: r, delivered: map[*camera][]*message{}, newest: map[*camera]uint64{}, clips: map[*footage]handling{}}
 	for _, m := range home.days {
 		if m.at >= join {
 			p.forward(m)
@@ -89,6 +95,7 @@ func (w *world) plan(home *household, r *rand.Rand, deliveries int, join time.Du
 	for i := range home.rosters[1:] {
 		p.events = append(p.events, event{at: home.rosters[i+1].from, do: newRoster, roster: &home.rosters[i+1]})
 	}
+	p.looks(join)
 	back := reconnect
 	if forgets {
 		back = forget
@@ -105,8 +112,11 @@ func (w *world) plan(home *household, r *rand.Rand, deliveries int, join time.Du
 }
 
 func rank(a action) int {
-	if a == deliver {
+	switch a {
+	case deliver:
 		return 1
+	case look:
+		return 2
 	}
 	return 0
 }
@@ -118,6 +128,9 @@ func (p *planner) forward(m *message) {
 		if c := p.other(p.home.cameras); c != nil && c.from <= m.at && m.at < c.until {
 			p.events = append(p.events, event{at: m.at, m: m, screen: c, attack: attackNamed(swapped)})
 		}
+	}
+	if m.clip != nil && p.forwardPart(m) {
+		return
 	}
 	fate := p.r.IntN(100)
 	held := min(m.camera.until, night) - 2*time.Minute - m.at // how long it can be held
@@ -196,6 +209,8 @@ func (p *planner) steps(each func(step) error) error {
 		}
 		s := step{do: e.do, now: p.now, attack: e.attack, roster: e.roster}
 		switch {
+		case e.do == look:
+			s.clip = e.clip
 		case e.do == forget:
 			p.forgot = true
 		case e.screen != nil:
@@ -238,10 +253,10 @@ func (p *planner) try(s *step) bool {
 		if a.make == nil || a.planned && i > 0 {
 			continue
 		}
-		p.screen = p.anyScreen()
+		p.screen, p.clip = p.anyScreen(), nil
 		p.topic = []string{feed.Live, feed.Media, feed.Status}[p.r.IntN(3)]
 		if b := a.make(p); b != nil {
-			s.screen, s.sealed, s.topic = p.screen, b, p.topic
+			s.screen, s.sealed, s.topic, s.clip = p.screen, b, p.topic, p.clip
 			return true
 		}
 	}
@@ -263,7 +278,7 @@ func topicOf(m *message) string {
 	switch {
 	case m.stream == seal.Live:
 		return feed.Live
-	case m.kind == seal.KindSnapshot:
+	case m.kind == seal.KindSnapshot, m.kind == seal.KindClip:
 		return feed.Media
 	}
 	return feed.Status

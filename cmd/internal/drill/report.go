@@ -14,10 +14,12 @@ import (
 // Row says what came of one kind of attack.
 type Row struct {
 	Tried   int            `json:"tried"`
-	Refused map[string]int `json:"refused"`          // by reason
-	Shown   int            `json:"shown"`            // rightly: what arrived was authentic, and new to the viewer
-	Wrong   int            `json:"shown_wrongly"`    // the number that must be 0
-	Alarms  int            `json:"alarms,omitempty"` // refusals in which the viewer noticed a copied or set back camera
+	Refused map[string]int `json:"refused"` // by reason
+	Shown   int            `json:"shown"`   // rightly: what arrived was authentic, and new to the viewer
+	// Reported are clips that were told of as lacking parts, rightly: which ones.
+	Reported int `json:"reported,omitempty"`
+	Wrong    int `json:"shown_wrongly"`    // the number that must be 0
+	Alarms   int `json:"alarms,omitempty"` // refusals in which the viewer noticed a copied or set back camera
 }
 
 // Report is what a drill has found.
@@ -32,8 +34,11 @@ type Report struct {
 
 	// Forwarded are authentic messages that arrived as they should; the others
 	// are among the attacks that they met.
-	Forwarded Row            `json:"forwarded"`
-	Attacks   map[string]Row `json:"attacks"`
+	Forwarded Row `json:"forwarded"`
+	// Clips are those that nothing was done to on purpose, or in the end: here they
+	// are tried by being looked at.
+	Clips   Row            `json:"clips"`
+	Attacks map[string]Row `json:"attacks"`
 
 	Seed       uint64   `json:"seed"`
 	Households int      `json:"households"`
@@ -54,15 +59,17 @@ const maxExamples = 20
 
 // tally adds up what happens in sessions.
 type tally struct {
-	forwarded Row
-	rows      [len(table)]Row
-	sent      int
-	fates     [fates]int
-	examples  []string
+	deliveries int
+	forwarded  Row
+	clips      Row
+	rows       [len(table)]Row
+	sent       int
+	fates      [fates]int
+	examples   []string
 }
 
 func newTally() *tally {
-	t := &tally{forwarded: Row{Refused: map[string]int{}}}
+	t := &tally{forwarded: Row{Refused: map[string]int{}}, clips: Row{Refused: map[string]int{}}}
 	for i := range t.rows {
 		t.rows[i].Refused = map[string]int{}
 	}
@@ -80,7 +87,9 @@ func (t *tally) example(s string) { t.examples = append(t.examples, s) }
 
 // add adds what u has counted.
 func (t *tally) add(u *tally) {
+	t.deliveries += u.deliveries
 	t.forwarded.add(&u.forwarded)
+	t.clips.add(&u.clips)
 	for i := range t.rows {
 		t.rows[i].add(&u.rows[i])
 	}
@@ -97,6 +106,7 @@ func (t *tally) add(u *tally) {
 func (r *Row) add(s *Row) {
 	r.Tried += s.Tried
 	r.Shown += s.Shown
+	r.Reported += s.Reported
 	r.Wrong += s.Wrong
 	r.Alarms += s.Alarms
 	for reason, n := range s.Refused {
@@ -105,7 +115,7 @@ func (r *Row) add(s *Row) {
 }
 
 func (t *tally) wrong() (n int) {
-	n = t.forwarded.Wrong
+	n = t.forwarded.Wrong + t.clips.Wrong
 	for i := range t.rows {
 		n += t.rows[i].Wrong
 	}
@@ -114,11 +124,10 @@ func (t *tally) wrong() (n int) {
 
 // report fills in r.
 func (t *tally) report(r *Report) {
-	r.Forwarded, r.Attacks = t.forwarded, map[string]Row{}
-	r.Deliveries, r.WrongShown = t.forwarded.Tried, t.wrong()
+	r.Forwarded, r.Clips, r.Attacks = t.forwarded, t.clips, map[string]Row{}
+	r.Deliveries, r.WrongShown = t.deliveries, t.wrong()
 	for i, row := range t.rows {
 		r.Attacks[table[i].name] = row
-		r.Deliveries += row.Tried
 	}
 	r.AuthenticSent, r.AuthenticShown = t.sent, t.fates[shown]
 	r.AuthenticAccounted = map[string]int{
@@ -139,14 +148,15 @@ func (r *Report) WriteJSON(w io.Writer) error {
 // WriteTable writes the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "attack\ttried\tshown wrongly\tauthentic\trefused\n")
+	fmt.Fprintf(t, "attack\ttried\tshown wrongly\tauthentic\treported\trefused\n")
 	line := func(name string, row Row) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", name, row.Tried, row.Wrong, row.Shown, reasons(row))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\n", name, row.Tried, row.Wrong, row.Shown, row.Reported, reasons(row))
 	}
 	for _, a := range table {
 		line(a.name, r.Attacks[a.name])
 	}
 	line("none: forwarded as it came", r.Forwarded)
+	line("none: clips as they came", r.Clips)
 	if err := t.Flush(); err != nil {
 		return err
 	}

@@ -212,12 +212,17 @@ func (j *judge) take(s subject, st step) error {
 			return err
 		}
 		return s.forget()
+	case look:
+		return j.look(s, st, true)
 	}
 	a, err := s.open(dawn.Add(st.now), st.screen.id, st.sealed)
 	if err != nil {
 		return err
 	}
 	j.answered(st, a)
+	if st.clip != nil {
+		return j.look(s, st, false)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -19,6 +20,8 @@ type subject interface {
 	forget() error
 	// gaps returns which durable messages of a camera it knows to be missing.
 	gaps(camera seal.CameraID) ([]span, error)
+	// clip returns what it says of a clip; false if it joins no parts.
+	clip(camera seal.CameraID, boot [16]byte, event uint64) (statement, bool, error)
 	close() error
 }
 
@@ -45,10 +48,11 @@ type openers struct {
 	home   *household
 	now    time.Time
 	opener *seal.Opener
+	films  films
 }
 
 func (o *openers) begin(h *household, key *seal.ViewerKey, r *roster) error {
-	o.home, o.key = h, key
+	o.home, o.key, o.films = h, key, films{}
 	return o.make(r.opened, nil)
 }
 
@@ -72,13 +76,23 @@ func (o *openers) open(now time.Time, screen seal.CameraID, sealed []byte) (answ
 		}
 		return answer{reason: string(r.Reason), alarm: r.Alarm}, nil
 	}
+	o.films.add(v)
 	m := v.Meta()
 	camera, media := v.Media()
 	return answer{shown: true, camera: camera, stream: m.Stream, seq: m.Seq, media: media}, nil
 }
 
 func (o *openers) reconnect() error { return o.make(o.opener.Roster(), o.opener.State()) }
-func (o *openers) forget() error    { return o.make(o.opener.Roster(), nil) }
+
+func (o *openers) forget() error {
+	o.films = films{}
+	return o.make(o.opener.Roster(), nil)
+}
+
+func (o *openers) clip(camera seal.CameraID, boot [16]byte, event uint64) (statement, bool, error) {
+	s, err := o.films.say(clip.Key{Camera: camera, Boot: boot, Event: event})
+	return s, true, err
+}
 
 func (o *openers) gaps(camera seal.CameraID) (spans []span, err error) {
 	for _, g := range o.opener.Gaps(camera) {

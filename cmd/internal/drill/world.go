@@ -53,6 +53,7 @@ type camera struct {
 	from  time.Duration // it is the household's
 	until time.Duration // and is not any more
 	days  []*message
+	clips []*footage // of days, as time goes
 	// clones are what a copy of the camera, made from its flash, seals beside it.
 	clones []*message
 }
@@ -68,8 +69,10 @@ type message struct {
 	expires time.Duration // after dawn; 0 for never
 	media   []byte
 	sealed  []byte
-	clone   bool // not the camera itself sealed it
-	last    bool // of the durable ones of its camera
+	clone   bool     // not the camera itself sealed it
+	last    bool     // of the durable ones of its camera
+	clip    *footage // that it is a part of; nil for none
+	part    uint32
 }
 
 // newWorld makes households with cameras and lets the cameras live their days.
