@@ -33,7 +33,7 @@ type Answer struct {
 type AnswerRange struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-	Why  string    `json:"why"` // "overwritten", "private", "power", "stopped", "camera", "limit", "disk", "damaged", "never"
+	Why  string    `json:"why"` // "overwritten", "private", "power", "stopped", "camera", "limit", "disk", "damaged", "never", "yet"
 }
 
 // maxMissing bounds Answer.Missing.

@@ -284,6 +284,7 @@ var whys = map[string]string{
 	"overwritten": "overwritten by what came later",
 	"damaged":     "damaged on the camera's card",
 	"never":       "nothing was recorded",
+	"yet":         "being recorded right now",
 }
 
 // tell says what is missing, and what was refused.

@@ -88,11 +88,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		}
 	}
 	if r := a.up.Recording(); r != nil {
-		trouble := r.Trouble
-		if trouble == "" && st.Ring.Missed > 0 {
-			trouble = "the recording has holes: its disk was too slow"
-		}
-		if trouble != "" {
+		if trouble := r.Trouble; trouble != "" {
 			if s.State == "running" {
 				s.State = "trouble"
 			}

@@ -78,6 +78,9 @@ type Item struct {
 // between: a part ends with its last frame, and clocks are set.
 const hole = 2 * time.Second
 
+// yet is how long a part may take to be there.
+const yet = 30 * time.Second
+
 // Cursor reads a span of the recording. It may be slow: what is overwritten
 // meanwhile becomes a hole.
 type Cursor struct {
@@ -139,7 +142,10 @@ func (c *Cursor) Next() (Item, bool) {
 			return it, true
 		}
 	}
-	if c.at < c.to && c.to-c.at > hole.Microseconds() {
+	if c.to-c.at > hole.Microseconds() {
+		if now := c.now.Wall.UnixMicro(); c.parts && c.why == WhyPower && c.boot == c.now.Boot && now-c.at < yet.Microseconds() {
+			c.why = WhyYet
+		}
 		it := c.hole(c.to)
 		c.at = c.to
 		return it, true

@@ -139,12 +139,13 @@ const (
 	WhyOver               // it was overwritten: what comes later stands in its place
 	WhyDamaged            // it cannot be read any more
 	WhyNever              // it is from before the recording began, or from after its end
+	WhyYet                // it is being recorded now
 	whys
 )
 
 // String returns the word that travels in an answer.
 func (w Why) String() string {
-	return [whys + 1]string{"power", "private", "stopped", "camera", "limit", "disk", "overwritten", "damaged", "never", "unknown"}[min(w, whys)]
+	return [whys + 1]string{"power", "private", "stopped", "camera", "limit", "disk", "overwritten", "damaged", "never", "yet", "unknown"}[min(w, whys)]
 }
 
 // summary is what a segment says of itself.

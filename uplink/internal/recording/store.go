@@ -70,8 +70,9 @@ type Store struct {
 	// Of the goroutine that appends:
 	file   File // the segment being written; nil for none
 	synced time.Duration
-	named  bool // its name is durable
-	dirty  bool // something was written since it was synced
+	named  bool  // its name is durable
+	dirty  bool  // something was written since it was synced
+	late   error // of what was done after the last record was written
 }
 
 // segment is a file.
@@ -209,6 +210,10 @@ func (s *Store) Mark(boot [16]byte, wall time.Time, now time.Duration, why Why) 
 
 // write appends a record to the newest segment, or to a new one.
 func (s *Store) write(h *head, data []byte, now time.Duration) error {
+	if err := s.late; err != nil {
+		s.late = nil
+		return err
+	}
 	need := int64(headSize + len(data))
 	if err := s.makeRoom(need + headSize); err != nil { // its summary has to fit, too
 		return err
@@ -240,14 +245,21 @@ func (s *Store) write(h *head, data []byte, now time.Duration) error {
 	}
 	full := g.size >= s.each
 	s.mu.Unlock()
+	// What goes wrong now does not take h back: it is there, and the next one hears
+	// of it. A segment without its summary is read all the same.
 	if full {
-		return s.end()
+		err = s.end()
+	} else {
+		err = s.tick(now)
 	}
-	return s.Tick(now)
+	if !errors.Is(err, ErrFull) {
+		s.late = err
+	}
+	return nil
 }
 
-// Tick syncs what was written if it is time to.
-func (s *Store) Tick(now time.Duration) error {
+// tick syncs what was written if it is time to.
+func (s *Store) tick(now time.Duration) error {
 	if !s.dirty || now-s.synced < SyncEvery && now >= s.synced {
 		return nil
 	}
