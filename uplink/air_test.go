@@ -139,6 +139,7 @@ type home struct {
 	now    func() time.Time
 	clock  func() string
 	budget int64
+	record *RecordingConfig
 	up     *Uplink
 	stop   func()
 	read   int // messages of the newest connection that were opened
@@ -218,7 +219,7 @@ func (h *home) open() {
 	began := time.Now()
 	up, err := Open(Config{
 		Dir: path.Join(h.dir, "spool"), Camera: h.camera, Broker: "mqtts://test", Budget: h.budget, Firmware: "1.2.3",
-		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock,
+		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock, Recording: h.record,
 		Log: slog.New(h.log), Dial: h.air.dial,
 	})
 	h.do(err)
@@ -230,7 +231,8 @@ func (h *home) run() {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.up.Run(ctx) }()
-	h.stop = func() { cancel(); h.do(<-ended) }
+	go func() { ended <- h.up.Recall(ctx) }()
+	h.stop = func() { cancel(); h.do(<-ended); h.do(<-ended) }
 	synctest.Wait()
 }
 
