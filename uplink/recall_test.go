@@ -57,11 +57,13 @@ type heard struct {
 	answers []Answer
 	nonces  []string
 	others  map[string]time.Time // text of pictures, and when they arrived
+	bytes   int                  // all told
 }
 
 func (f *heard) hear(h *home, m mqtt.Message, at time.Time) {
 	h.t.Helper()
 	b := m.Payload
+	f.bytes += len(b)
 	switch path.Base(m.Topic) {
 	case recordingTopic, piece.Topic:
 		if p, err := piece.Parse(b); err == nil {
@@ -82,6 +84,9 @@ func (f *heard) hear(h *home, m mqtt.Message, at time.Time) {
 		h.t.Errorf("the broker is to keep a message on %s", m.Topic)
 	}
 	if v, err := h.opener.Recall(h.camera.ID(), b); err == nil {
+		if path.Base(m.Topic) != recordingTopic {
+			h.t.Errorf("a recording on %s, where everybody hears it", m.Topic)
+		}
 		if _, err := h.opener.Open(h.camera.ID(), b); seal.ReasonOf(err) != seal.Replayed {
 			h.t.Errorf("a recording opens as news: %v", err)
 		}
@@ -227,6 +232,9 @@ func TestRecallOverACut(t *testing.T) {
 		f := h.listen()
 		if !slices.Equal(f.parts, []uint64{1, 2, 3}) || f.answers[len(f.answers)-1].State != "done" {
 			t.Errorf("parts %v, %q", f.parts, f.states())
+		}
+		if f.bytes > 1_000_000 {
+			t.Errorf("%d bytes for 900,000: each cut begins a part anew", f.bytes)
 		}
 	})
 }

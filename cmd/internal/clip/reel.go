@@ -60,17 +60,21 @@ func NewReel(camera seal.CameraID, store Store) *Reel {
 // ErrPart for what is no part of this camera's recording, or contradicts one that
 // is; others are the store's. Nothing has changed then.
 func (r *Reel) Add(v *seal.Verified) error {
-	m := v.Meta()
 	camera, data := v.Media()
-	switch {
-	case camera != r.camera:
+	if camera != r.camera {
 		return fmt.Errorf("%w: it is of camera %.12s", ErrPart, camera)
+	}
+	return r.add(v.Meta(), v.Hash(), data)
+}
+
+func (r *Reel) add(m seal.Meta, hash [32]byte, data []byte) error {
+	switch {
 	case m.Stream != seal.Recording || m.Media != Media || uint64(m.Part) >= m.Seq:
 		return fmt.Errorf("%w: %v message %d is no recording", ErrPart, m.Stream, m.Seq)
 	case len(r.parts) == MaxReel:
 		return fmt.Errorf("%w: more than %d parts", ErrPart, MaxReel)
 	}
-	p := reelPart{place: place{m.Boot, m.Seq}, take: m.Seq - uint64(m.Part), prev: m.Prev, hash: v.Hash(), mono: m.Mono}
+	p := reelPart{place: place{m.Boot, m.Seq}, take: m.Seq - uint64(m.Part), prev: m.Prev, hash: hash, mono: m.Mono}
 	if m.Clock != seal.ClockNone {
 		p.taken = m.Taken
 	}
