@@ -24,11 +24,12 @@ type air struct {
 	mu    sync.Mutex
 	conns []*airConn
 	dials []time.Time
-	down  error                   // why Dial fails; nil when it does not
-	deaf  bool                    // acknowledges nothing
-	check func(mqtt.Config)       // of every Dial
-	rule  func(mqtt.Message) bool // false: the connection ends on this message
-	rate  float64                 // bytes a second, see thin; 0 for no limit
+	down  error                     // why Dial fails; nil when it does not
+	deaf  bool                      // acknowledges nothing
+	check func(mqtt.Config)         // of every Dial
+	rule  func(mqtt.Message) bool   // false: the connection ends on this message
+	carry func(mqtt.Message, *sent) // acknowledges it in its own time
+	rate  float64                   // bytes a second, see thin; 0 for no limit
 	delay time.Duration
 }
 
@@ -93,6 +94,8 @@ func (c *airConn) Publish(_ context.Context, m mqtt.Message) mqtt.Token {
 		c.carry(s)
 	} else if c.air.rule != nil && !c.air.rule(m) {
 		c.drop(errLost)
+	} else if c.air.carry != nil {
+		c.air.carry(m, s)
 	} else if !c.air.deaf {
 		close(s.done)
 	}

@@ -20,8 +20,6 @@ const (
 	// watchStored is how often the use of a watch that renews one is stored: each
 	// 5 s would wear the flash.
 	watchStored = time.Minute
-	// viewBytes is what may be on its way of live view, beside one frame.
-	viewBytes = 256 << 10
 )
 
 // ErrUnwatched says that nobody watches: nothing was sealed.
@@ -199,7 +197,7 @@ func (s *session) carries(now time.Duration) bool {
 			views, bytes, oldest = views+1, bytes+f.size, min(oldest, f.stamp.sent)
 		}
 	}
-	return views == 0 || views < s.view.pacer.window() && bytes < viewBytes && now-oldest < quickAck
+	return views == 0 || views < s.view.pacer.window() && bytes < s.link.window() && now-oldest < s.link.delay+quickAck
 }
 
 // sendView publishes the newest frame if the link carries it. It reports whether
@@ -225,9 +223,10 @@ func (s *session) makeRoom() {
 	s.view.room.Store(room)
 }
 
-// viewed takes note of how long a frame took to the broker and back.
+// viewed takes note of how long a frame took to the broker and back. What any
+// message takes does not count: a far broker is no reason for small pictures.
 func (s *session) viewed(took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view.pacer.acked(took)
+	s.view.pacer.acked(took - s.link.delay)
 }

@@ -54,6 +54,9 @@ func (r *Relay) pass(it Item) Item {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	other, found := r.newestOf(it.Kind, it.Camera)
+	if !found && it.Kind == View { // nobody watches another camera
+		other, found = r.newestOf(Live, it.Camera)
+	}
 	r.keep(it)
 	if !r.hostile || !found {
 		return it

@@ -32,8 +32,10 @@ func TestRelay(t *testing.T) {
 		check("hostile", "a live b1", "b live a3", "a status as", "b hello bh")
 		fake.Deliver(item('c', Media, "c1"), item('a', Media, "a4"))
 		check("hostile, of one kind only", "c media a2", "a media c1")
-		if on, n := r.Swapped(); !on || n != 4 {
-			t.Errorf("hostile %v, swapped %d, want 4", on, n)
+		fake.Deliver(item('a', View, "av1"), item('b', View, "bv1"))
+		check("hostile, live view", "a view b3", "b view av1")
+		if on, n := r.Swapped(); !on || n != 6 {
+			t.Errorf("hostile %v, swapped %d, want 6", on, n)
 		}
 
 		r.Hostile(false)

@@ -47,7 +47,7 @@ type camera struct {
 	id     seal.CameraID
 	sealer *seal.Sealer
 	key    *identity.Camera
-	seq    [4]uint64 // by stream
+	seq    [6]uint64 // by stream
 	prev   [32]byte
 }
 
@@ -94,6 +94,8 @@ func (c *camera) seal(m seal.Meta, media string) feed.Item {
 	case seal.Live:
 		m.Expires = m.Taken.Add(time.Minute)
 		item.Kind = feed.Live
+	case seal.View:
+		item.Kind, m.Kind, m.Media = feed.View, seal.KindView, "image/jpeg"
 	}
 	if m.Kind == "" {
 		m.Kind, m.Media = seal.KindSnapshot, "image/jpeg"
