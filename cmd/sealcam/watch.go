@@ -86,7 +86,7 @@ func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 	if err != nil {
 		return err
 	}
-	w := &watcher{env: env, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+	w := &watcher{env: env, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}, codes: map[seal.CameraID]uint64{}}
 	if w.camera, err = cameraOf(who.Roster(), f.view); err != nil {
 		return err
 	}
@@ -125,6 +125,7 @@ type watcher struct {
 	shown   int // verified pictures
 	status  map[seal.CameraID]string
 	greeted map[seal.CameraID]bool
+	codes   map[seal.CameraID]uint64 // refused before this watch began
 	tally   tally
 }
 

@@ -170,10 +170,31 @@ func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, strin
 	}
 	w.status[o.Camera] = words
 	style := cli.Faint
-	if s.State != "running" || len(s.Troubles) > 0 || len(s.Uplink.Refusals) > 0 {
+	if s.State != "running" || len(s.Troubles) > 0 || w.alarming(o.Camera, s.Uplink.Refusals) {
 		style = cli.Warn
 	}
 	return row(style, "status", words)
+}
+
+// alarming reports whether what a camera has refused is worth a colour. Refused
+// pairing codes are counted for the camera's life: the ones of before this watch
+// began are history, and said without.
+func (w *watcher) alarming(camera seal.CameraID, refusals map[string]uint64) bool {
+	var codes uint64
+	others := false
+	for kind, n := range refusals {
+		if strings.HasPrefix(kind, "code ") {
+			codes += n
+		} else {
+			others = true
+		}
+	}
+	before, known := w.codes[camera]
+	if !known {
+		w.codes[camera] = codes
+		return others
+	}
+	return others || codes > before
 }
 
 // refusalWords says what the camera has refused to obey.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +72,7 @@ func (s *shutter) outcome(m seal.Meta, media string) viewer.Outcome {
 var lunch = time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)
 
 func newWatcher(out *bytes.Buffer, f watchFlags) *watcher {
-	w := &watcher{env: &cli.Env{Stdout: out}, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}}
+	w := &watcher{env: &cli.Env{Stdout: out}, flags: f, status: map[seal.CameraID]string{}, greeted: map[seal.CameraID]bool{}, codes: map[seal.CameraID]uint64{}}
 	w.films, _ = w.album.Films(false) // without an album nothing can fail
 	return w
 }
@@ -230,6 +231,29 @@ func TestWatchJSON(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("no JSON: %s", line)
+		}
+	}
+}
+
+// Codes that a camera refused before are said, and are no alarm; new ones are.
+func TestWatchRefusedCodes(t *testing.T) {
+	s := newShutter(t)
+	var out bytes.Buffer
+	w := newWatcher(&out, watchFlags{})
+	w.env.Colour = true
+	for _, c := range []struct {
+		refusals string
+		style    cli.Style
+	}{
+		{`{"code stale":2}`, cli.Faint}, {`{"code stale":2,"code malformed":1}`, cli.Warn}, {`{"code stale":2,"command retained":1}`, cli.Warn}, {`{}`, cli.Faint},
+	} {
+		out.Reset()
+		text := `{"state":"running","uplink":{"refusals":` + c.refusals + `}}`
+		if err := w.outcome(s.outcome(seal.Meta{Kind: seal.KindStatus, Media: "application/json", Clock: seal.ClockNone}, text)); err != nil {
+			t.Fatal(err)
+		}
+		if want := w.env.Paint(c.style, fmt.Sprintf("%-9s", "status")); !strings.Contains(out.String(), want) || want == "status   " {
+			t.Errorf("%s: %q, want %q in it", c.refusals, out.String(), want)
 		}
 	}
 }

@@ -4,8 +4,9 @@
 // bridge pictures are plain, for everyone whom the local broker lets read.
 //
 // For each camera there are, as one device: what it sees now (camera), its last
-// event (image), motion and online (binary sensors), day or night, the last
-// verdict, and how many messages are missing (sensors). Where a picture was
+// event (image, with what has come of its clip), motion, online and problem
+// (binary sensors; of what is wrong in the camera's own words), day or night, the
+// last verdict, and how many messages are missing (sensors). Where a picture was
 // refused, and where none is fresh, stands a drawn card that says so.
 //
 // What this package does not do: it decides nothing about seals; package viewer

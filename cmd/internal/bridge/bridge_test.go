@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip/cliptest"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -122,7 +123,7 @@ func TestMotionIsNow(t *testing.T) {
 	door := w.camera("Front door")
 	w.bridge(w.fake)
 	a := w.assist
-	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 14 })
+	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 16 })
 	hour := time.Now().Add(-time.Hour)
 	w.fake.Deliver(
 		door.seal(seal.Meta{Stream: seal.Durable, Cause: "motion", Event: 1, Taken: hour}, painted(t, 1)),
@@ -141,6 +142,53 @@ func TestMotionIsNow(t *testing.T) {
 	a.state(door.topic("motion"), "OFF")
 }
 
+// What the camera says is wrong is a problem, in its words, until it says that it
+// is not any more.
+func TestProblemIsTold(t *testing.T) {
+	w := newWorld(t)
+	door := w.camera("Front door")
+	w.bridge(w.fake)
+	a := w.assist
+	a.state(door.topic("problem"), "None")
+	w.fake.Deliver(door.says(`{"state":"trouble","troubles":["the lens is covered","no frames from the camera"]}`))
+	a.state(door.topic("problem"), "ON")
+	if d := a.detail(door.topic("problem/detail")); d["says"] != "the lens is covered; no frames from the camera" {
+		t.Errorf("the problem is told as %v", d)
+	}
+	w.fake.Deliver(door.says(`{"state":"running"}`))
+	a.state(door.topic("problem"), "OFF")
+	w.fake.Deliver(door.says(`{"state":"privacy"}`), door.live("day", painted(t, 1)))
+	a.picture(door.topic("picture"), painted(t, 1))
+	if n := a.said(door.topic("problem"), "ON"); n != 1 {
+		t.Errorf("there was a problem %d times", n)
+	}
+}
+
+// Of the last event's clip it is told what has come.
+func TestClipIsTold(t *testing.T) {
+	w := newWorld(t)
+	door := w.camera("Front door")
+	w.bridge(w.fake)
+	a := w.assist
+	for _, c := range []struct {
+		part uint32
+		last bool
+		want string
+	}{
+		{0, false, "clip of event 7: 1 part, 1.0 s; its end has not come"},
+		{2, true, "clip of event 7: 2 of 3 parts, 3.0 s; part 2 missing (1.0 s to 2.0 s)"},
+		{1, false, "clip of event 7: 3 parts, 3.0 s"},
+	} {
+		w.fake.Deliver(door.seal(seal.Meta{Stream: seal.Durable, Kind: seal.KindClip, Media: "video/mp4", Event: 7, Part: c.part, Last: c.last}, cliptest.Part(c.part, "head")))
+		a.until(c.want, func(all map[string]mqtt.Message) bool {
+			return strings.Contains(string(all[door.topic("event/detail")].Payload), `"clip":"`+c.want+`"`)
+		})
+	}
+	if d := a.detail(door.topic("event/detail")); d["clip_parts"] != 3.0 || d["clip_whole"] != true {
+		t.Errorf("the clip is told as %v", d)
+	}
+}
+
 // What a broker has kept is no sign of life of a camera whose last will it has
 // kept, too.
 func TestKeptIsNoSignOfLife(t *testing.T) {
@@ -148,7 +196,7 @@ func TestKeptIsNoSignOfLife(t *testing.T) {
 	door := w.camera("Front door")
 	w.bridge(w.fake)
 	a := w.assist
-	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 14 })
+	a.until("all is told", func(map[string]mqtt.Message) bool { return a.count(door) >= 16 })
 	kept := func(it feed.Item) feed.Item { it.Retained = true; return it }
 	w.fake.Deliver(kept(door.status(seal.Will, "offline")), kept(door.live("day", painted(t, 1))))
 	a.state(door.topic("online"), "OFF")
@@ -197,14 +245,14 @@ func TestRemovedCameraIsCleared(t *testing.T) {
 	a.state(door.topic("verdict"), "verified")
 	check(t, w.owner.RemoveCamera(door.id))
 	a.until("the door is gone", gone(door))
-	if topics := a.about(garden); len(topics) < 14 {
+	if topics := a.about(garden); len(topics) < 16 {
 		t.Errorf("of the garden there is only %q", topics)
 	}
 	stop()
 	check(t, w.owner.RemoveCamera(garden.id))
 	w.bridge(w.fake)
 	a.until("the garden is gone", gone(garden))
-	if topics := a.about(shed); len(topics) < 14 {
+	if topics := a.about(shed); len(topics) < 16 {
 		t.Errorf("of another household's camera there is only %q", topics)
 	}
 }

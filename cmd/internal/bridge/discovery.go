@@ -71,7 +71,7 @@ func (n names) announce(id seal.CameraID, what, label, firmware string) string {
 	}
 	e.describe(what, n.state(id, what))
 	switch what {
-	case entVerdict, entMissing:
+	case entVerdict, entMissing, entProblem, entEvent:
 		e.DetailTopic = n.detail(id, what)
 	}
 	text, err := json.Marshal(e)
@@ -98,6 +98,10 @@ func (e *entity) describe(what, topic string) {
 	case entOnline:
 		named("Online")
 		e.DeviceClass, e.PayloadOn, e.PayloadOff = "connectivity", on, off
+		e.EntityCategory = "diagnostic"
+	case entProblem:
+		named("Problem")
+		e.DeviceClass, e.PayloadOn, e.PayloadOff = "problem", on, off
 		e.EntityCategory = "diagnostic"
 	case entLight:
 		named("Light")

@@ -14,6 +14,7 @@ const (
 	entMotion  = "motion"
 	entOnline  = "online"
 	entLight   = "light"
+	entProblem = "problem"
 	entVerdict = "verdict"
 	entMissing = "missing"
 )
@@ -22,7 +23,7 @@ const (
 // order in which they are told.
 var platforms = []struct{ entity, platform string }{
 	{entPicture, "camera"}, {entEvent, "image"}, {entMotion, "binary_sensor"}, {entOnline, "binary_sensor"},
-	{entLight, "sensor"}, {entVerdict, "sensor"}, {entMissing, "sensor"},
+	{entProblem, "binary_sensor"}, {entLight, "sensor"}, {entVerdict, "sensor"}, {entMissing, "sensor"},
 }
 
 // root is the first part of every topic of the bridge's but discovery.
@@ -84,7 +85,7 @@ func (n names) birth() string { return n.prefix + "/status" }
 // one by which leftovers are found is the last, so that what is cut short is
 // found again.
 func (n names) all(id seal.CameraID) []string {
-	topics := []string{n.detail(id, entVerdict), n.detail(id, entMissing)}
+	topics := []string{n.detail(id, entVerdict), n.detail(id, entMissing), n.detail(id, entProblem), n.detail(id, entEvent)}
 	for _, p := range platforms {
 		topics = append(topics, n.state(id, p.entity))
 	}

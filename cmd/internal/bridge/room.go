@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -29,14 +31,17 @@ type room struct {
 
 	label, firmware string
 
-	until    time.Time // the picture that stands is not now any more; zero: none stands
-	taken    string    // when it was taken, for a person
-	event    uint64    // sequence of the last event's newest picture
-	moving   uint64    // event that motion is on for
-	motionTo time.Time // motion is off again; zero: it is off
-	litAt    time.Time // when the newest word on the light was said, by the camera's clock
-	heardAt  time.Time // the camera was last known to be there
-	gone     bool      // its last will was published, and nothing has come since
+	until    time.Time  // the picture that stands is not now any more; zero: none stands
+	taken    string     // when it was taken, for a person
+	event    uint64     // sequence of the last event's newest picture
+	moving   uint64     // event that motion is on for
+	motionTo time.Time  // motion is off again; zero: it is off
+	litAt    time.Time  // when the newest word on the light was said, by the camera's clock
+	heardAt  time.Time  // the camera was last known to be there
+	saidAt   time.Time  // when the newest status was made, by the camera's clock
+	film     *clip.Film // of the newest clip, without its media; nil for none
+	filmSeq  uint64     // of its first part that came
+	gone     bool       // its last will was published, and nothing has come since
 	refusals uint64
 }
 
@@ -45,6 +50,7 @@ func newRoom(id seal.CameraID, n names, b *board, motion time.Duration, now time
 	r.say(entMotion, off)
 	r.say(entOnline, unknown)
 	r.say(entLight, unknown)
+	r.say(entProblem, unknown)
 	r.say(entVerdict, unknown)
 	r.say(entMissing, "0")
 	r.board.card(n.state(id, entPicture), card{Title: "No picture yet", Text: "Nothing verified has arrived since " + now.Local().Format(time.TimeOnly) + "."})
@@ -97,6 +103,8 @@ func (r *room) verified(o viewer.Outcome) {
 		r.see(o, m)
 	}
 	r.move(o, m)
+	r.follow(v, m)
+	r.trouble(v, m)
 	r.judge("verified", map[string]any{
 		"message": fmt.Sprintf("%s %d", m.Stream, m.Seq), "kind": m.Kind, "cause": m.Cause, "taken": takenAt(m), "proven_now": v.Fresh(),
 	}, o.At)
@@ -135,6 +143,48 @@ func (r *room) move(o viewer.Outcome, m seal.Meta) {
 	r.still(o.At)
 }
 
+// follow tells what has come of the newest clip.
+func (r *room) follow(v *seal.Verified, m seal.Meta) {
+	k, ok := clip.KeyOf(v)
+	if !ok {
+		return
+	}
+	if r.film == nil || k != r.film.Key() {
+		if m.Seq < r.filmSeq {
+			return // late, of an older one
+		}
+		r.film, r.filmSeq = clip.NewOn(k, nil), m.Seq
+	}
+	if r.film.Add(v) == nil {
+		r.detail(entEvent, map[string]any{"clip": r.film.Words(), "clip_event": k.Event, "clip_parts": len(r.film.Parts()), "clip_whole": r.film.Whole()})
+	}
+}
+
+// Bounds of what a camera's troubles may say to Home Assistant.
+const (
+	maxTroubles    = 16
+	maxTroubleText = 200
+)
+
+// trouble tells what the camera itself says is wrong: faults, and whatever was
+// done to it.
+func (r *room) trouble(v *seal.Verified, m seal.Meta) {
+	if m.Kind != seal.KindStatus || m.Stream != seal.Durable || v.Late() || m.Taken.Before(r.saidAt) {
+		return
+	}
+	r.saidAt = m.Taken
+	s, words := readStatus(v), []string{}
+	for _, t := range s.Troubles[:min(len(s.Troubles), maxTroubles)] {
+		words = append(words, strings.ToValidUTF8(t[:min(len(t), maxTroubleText)], ""))
+	}
+	state := off
+	if len(words) > 0 || s.State == "trouble" {
+		state = on
+	}
+	r.detail(entProblem, map[string]any{"troubles": words, "says": strings.Join(words, "; ")})
+	r.say(entProblem, state)
+}
+
 // still says whether there is motion at the time now.
 func (r *room) still(now time.Time) {
 	if r.motionTo.IsZero() || !now.Before(r.motionTo) {
@@ -160,8 +210,9 @@ func (r *room) seeLight(v *seal.Verified, m seal.Meta) {
 
 // status is the part of a camera's status that the bridge looks at.
 type status struct {
-	State string `json:"state"`
-	Light string `json:"light"`
+	State    string   `json:"state"`
+	Light    string   `json:"light"`
+	Troubles []string `json:"troubles"`
 }
 
 func readStatus(v *seal.Verified) (s status) {

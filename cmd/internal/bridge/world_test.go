@@ -301,6 +301,11 @@ func (c *camera) status(stream seal.Stream, state string) feed.Item {
 	return c.seal(seal.Meta{Stream: stream, Kind: seal.KindStatus}, []byte(`{"state":"`+state+`","light":"day"}`))
 }
 
+// says seals a status with this text.
+func (c *camera) says(text string) feed.Item {
+	return c.seal(seal.Meta{Stream: seal.Durable, Kind: seal.KindStatus, Media: "application/json"}, []byte(text))
+}
+
 // painted returns a picture of one colour.
 func painted(t *testing.T, grey uint8) []byte {
 	t.Helper()
