@@ -55,7 +55,7 @@ func (s *session) start(o spool.Offer) {
 func (s *session) send(ctx context.Context, o *outgoing) {
 	size, left := min(s.link.piece(), s.ceiling), len(o.whole.Payload)-o.at
 	m := o.whole
-	if o.at > 0 || left > size && o.class != spool.Status { // a status is kept by the broker, and small
+	if o.at > 0 || left > size && !s.keepWhole(o, left) {
 		if o.name == [16]byte{} {
 			o.name = piece.Name(m.Payload)
 		}
@@ -75,6 +75,13 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 		s.handed.set(o.seq, o.at)
 	}
 	s.publish(ctx, m, flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && o.sent(), recalled: o.recalled})
+}
+
+// keepWhole says that a message larger than a piece goes at once, because the broker
+// is to keep it for who comes later: a status, which is small, and a live picture
+// where the link carries it soon.
+func (s *session) keepWhole(o *outgoing, size int) bool {
+	return o.class == spool.Status || o.whole.Retained && size <= min(s.link.soon(), s.ceiling)
 }
 
 // arrived takes note that the broker has a stored message up to an end.
@@ -111,7 +118,7 @@ func (s *session) blame() {
 	}
 	f := s.flying[0]
 	if s.ceiling > pieceLeast {
-		s.ceiling = max(s.ceiling/4, pieceLeast)
+		s.ceiling = max(min(s.ceiling, f.size)/4, pieceLeast)
 		s.passed = 0
 		return
 	}
@@ -131,10 +138,10 @@ const manyPassed = 512
 
 // raise lets pieces grow again, after they had to be small for long enough.
 func (s *session) raise() {
-	if s.ceiling == pieceMost {
+	if s.ceiling >= windowMost {
 		return
 	}
 	if s.passed++; s.passed >= manyPassed {
-		s.ceiling, s.passed = min(2*s.ceiling, pieceMost), 0
+		s.ceiling, s.passed = 2*s.ceiling, 0
 	}
 }

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"testing"
@@ -222,6 +223,25 @@ func TestLivePictureInPieces(t *testing.T) {
 		h.pass(10 * time.Second)
 		if got := r.look(); len(got) != 2 {
 			t.Errorf("after the camera was closed came %q", got[2:])
+		}
+	})
+}
+
+// On a link that carries it soon, a live picture goes whole, and the broker keeps it
+// for who comes later.
+func TestLivePictureIsKept(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(2e6, 10*time.Millisecond)
+		h.open()
+		h.run()
+		r := reader{h: h}
+		for i := range 3 {
+			h.do(h.up.Live(h.picture(large(fmt.Sprint("live ", i), 200_000))))
+			h.pass(10 * time.Second)
+		}
+		expect(t, "arrived", r.look(), []string{"live 0----", "live 1----", "live 2----"})
+		if last := h.air.last().arrived[len(h.air.last().arrived)-1]; path.Base(last.Topic) != "live" || !last.Retained {
+			t.Errorf("the last one went to %s, retained %v", last.Topic, last.Retained)
 		}
 	})
 }

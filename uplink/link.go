@@ -85,3 +85,6 @@ func (l *link) window() int {
 func (l *link) piece() int {
 	return int(max(pieceLeast, min(l.rate*pieceTime.Seconds(), pieceMost)))
 }
+
+// soon is how many bytes the link carries at once without making others wait for long.
+func (l *link) soon() int { return int(min(l.rate*lag.Seconds(), windowMost)) }

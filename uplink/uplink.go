@@ -136,7 +136,7 @@ type road struct {
 	link     link
 	progress progress
 	suspect  suspect
-	ceiling  int // bytes of the largest piece that the broker is thought to take
+	ceiling  int // bytes of the largest message that the broker is thought to take
 	passed   int // acknowledgements since ceiling fell
 	carried  int // acknowledgements of stored messages, or pieces of them
 }
@@ -165,7 +165,7 @@ func Open(c Config) (*Uplink, error) {
 	u := &Uplink{
 		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
 		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), fetches: make(chan fetch, 1), wake: make(chan struct{}, 1),
-		road: road{progress: progress{}, ceiling: pieceMost},
+		road: road{progress: progress{}, ceiling: windowMost},
 	}
 	if _, err := rand.Read(u.boot[:]); err != nil {
 		return nil, err
