@@ -1,7 +1,9 @@
 package uplink
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/sealcam/sealcam/encode"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/piece"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // thin makes the air a link of so many bytes a second with a delay each way: a
@@ -85,6 +88,9 @@ func (r *reader) take(s *sent) {
 		return
 	}
 	v, err := r.h.opener.Open(r.h.camera.ID(), b)
+	if refusal := (*seal.Refusal)(nil); errors.As(err, &refusal) && refusal.Duplicate {
+		return // sent once more, because its acknowledgement was lost
+	}
 	if err != nil {
 		r.h.t.Errorf("on %s: %v", s.Topic, err)
 		return
@@ -244,6 +250,57 @@ func TestLivePictureIsKept(t *testing.T) {
 			t.Errorf("the last one went to %s, retained %v", last.Topic, last.Retained)
 		}
 	})
+}
+
+// Whatever comes when, over a link that is cut at any moment, the viewer has
+// everything in the end, once; what it missed it asks for.
+func TestEverythingArrives(t *testing.T) {
+	for seed := range uint64(4) {
+		inHome(t, func(t *testing.T, h *home) {
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			h.air.thin(4000+rnd.Float64()*60_000, time.Duration(rnd.IntN(600))*time.Millisecond)
+			h.open()
+			h.run()
+			r := reader{h: h}
+			head := 0
+			for i := range 60 {
+				switch name := fmt.Sprint(i); rnd.IntN(4) {
+				case 0:
+					h.do(h.up.Status(Status{State: "running"}))
+				case 1:
+					h.send(large(name, 500+rnd.IntN(30_000)))
+				default:
+					h.do(h.up.Send(h.part(uint64(1+i/4), large(name, 500+rnd.IntN(120_000)))))
+				}
+				h.pass(time.Duration(rnd.IntN(4000)) * time.Millisecond)
+				r.look()
+				if rnd.IntN(6) == 0 {
+					h.air.cut()
+				}
+				if rnd.IntN(10) == 0 { // the viewer was away: it missed what came meanwhile
+					r.conn, r.read = len(h.air.conns)-1, len(h.air.last().arrived)
+				}
+				if gaps := h.opener.Gaps(h.camera.ID()); len(gaps) > 0 && rnd.IntN(3) == 0 && h.air.last().Err() == nil {
+					g := gaps[rnd.IntN(len(gaps))]
+					h.command(h.opener.Resend(h.camera.ID(), g.First, g.Last))
+				}
+			}
+			for began := time.Now(); time.Since(began) < 3*time.Hour; h.pass(20 * time.Second) {
+				r.look()
+				head = int(h.up.Stats().Head)
+				gaps := h.opener.Gaps(h.camera.ID())
+				if len(gaps) == 0 && h.up.Stats().Waiting == 0 {
+					break
+				}
+				if len(gaps) > 0 && h.air.last().Err() == nil {
+					h.command(h.opener.Resend(h.camera.ID(), gaps[0].First, gaps[0].Last))
+				}
+			}
+			if gaps := h.opener.Gaps(h.camera.ID()); len(gaps) > 0 || h.up.Stats().Waiting > 0 {
+				t.Errorf("seed %d: of %d messages gaps %v are left, %d wait", seed, head, gaps, h.up.Stats().Waiting)
+			}
+		})
+	}
 }
 
 // A broker that takes no large messages gets small ones.
