@@ -196,6 +196,19 @@ func (l *Ledger) Missing(id seal.CameraID) (missing []uint64) {
 	return missing
 }
 
+// Unverified returns the numbers of a camera that no viewer has verified.
+func (l *Ledger) Unverified(id seal.CameraID) (none []uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.account(id)
+	for seq := uint64(1); seq <= a.head(); seq++ {
+		if a.shown[seq] == 0 {
+			none = append(none, seq)
+		}
+	}
+	return none
+}
+
 // Contradictions returns what must not be: two messages of one number.
 func (l *Ledger) Contradictions() []string {
 	l.mu.Lock()

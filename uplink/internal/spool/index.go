@@ -83,6 +83,7 @@ type index struct {
 	entries map[uint64]*entry
 	have    Ranges // numbers of entries
 	unsent  Ranges // numbers in lanes that were never acknowledged
+	sent    Ranges // numbers that were sent, but for those below the lowest unsent
 	holes   int    // see Config.Holes
 	open    Ranges // numbers stored or lost, and not delivered
 	bytes   int64  // taken on disk, as cost counts
@@ -133,6 +134,9 @@ func (x *index) insert(e *entry) {
 	if e.state != delivered {
 		x.open.Add(Range{e.seq, e.seq})
 	}
+	if e.state != waiting {
+		x.sent.Add(Range{e.seq, e.seq})
+	}
 	x.bytes += e.cost()
 	x.victims[e.state][e.class].pushBack(e)
 }
@@ -167,6 +171,7 @@ func (x *index) enqueue(e *entry, front bool) {
 	}
 	if l != &x.again {
 		x.unsent.Add(Range{e.seq, e.seq})
+		x.sent.Remove(Range{e.seq, e.seq})
 	}
 }
 
@@ -193,20 +198,34 @@ func (c *clipLane) lane(e *entry) *list {
 }
 
 // next takes the entry that is to be sent next out of its lane; nil if none.
-// That is the most important one, unless it would leave too many holes.
+// That is the most important one, unless it would leave too many holes: then it
+// is the lowest.
+//
+// A viewer that has more gaps than it can remember gives up on the lowest. So
+// there may always be some below the lowest that is still to be sent, such as of
+// what is lost: nothing is waited for there. Only the holes above it count.
 func (x *index) next() *entry {
 	e := x.important()
-	if e == nil {
-		return nil
+	if e == nil || len(x.unsent) == 0 {
+		x.dequeueSent(e)
+		return e
 	}
-	switch n := len(x.unsent); {
-	case n > x.holes+x.holes/2: // what arrived meanwhile left holes too: close the newest
-		e = x.entries[x.unsent[n-1].First]
-	case n >= x.holes && x.unsent.splits(e.seq):
-		e = x.entries[x.unsent[0].First]
+	lowest := x.unsent[0].First
+	x.sent = x.sent[x.sent.find(lowest):]
+	if len(x.sent) >= x.holes && e.links[byLane].in != &x.again && !x.sent.touches(e.seq) {
+		e = x.entries[lowest]
+	}
+	x.dequeueSent(e)
+	return e
+}
+
+// dequeueSent takes e out of its lane, because it is being sent.
+func (x *index) dequeueSent(e *entry) {
+	if e == nil {
+		return
 	}
 	x.dequeue(e)
-	return e
+	x.sent.Add(Range{e.seq, e.seq})
 }
 
 func (x *index) important() *entry {

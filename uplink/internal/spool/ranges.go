@@ -20,10 +20,10 @@ func (s Ranges) Has(n uint64) bool {
 	return i < len(s) && s[i].First <= n
 }
 
-// splits tells whether taking n out makes two ranges of one.
-func (s Ranges) splits(n uint64) bool {
-	i := s.find(n)
-	return i < len(s) && s[i].First < n && n < s[i].Last
+// touches tells whether putting n in makes no new range.
+func (s Ranges) touches(n uint64) bool {
+	i := s.find(n - 1)
+	return i < len(s) && s[i].First <= n+1
 }
 
 // Count returns how many numbers are in the set.

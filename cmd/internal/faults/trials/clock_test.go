@@ -26,7 +26,7 @@ func TestClock(t *testing.T) {
 	h.watch(b.addr())
 	var off atomic.Int64 // of the camera's clock
 	now := func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
-	lost := func() { off.Store(int64(time.Unix(10, 0).Sub(time.Now()))) }
+	lost := func() { off.Store(int64(time.Until(time.Unix(10, 0)))) }
 	flows := func(what string) {
 		t.Helper()
 		n := h.ledger.Count(c.id).Verified

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -279,8 +280,10 @@ type screen struct {
 
 	mu      sync.Mutex
 	refused []string
-	copies  int                    // refused as seen before, a long time after
-	live    int                    // live pictures
+	copies  int         // refused as seen before, a long time after
+	live    int         // live pictures
+	order   []seal.Meta // of durable messages as they came, if that is noted
+	noting  bool
 	since   map[seal.CameraID]bool // heard since the last start
 	viewer  *viewer.Viewer
 	stop    func()
@@ -338,8 +341,11 @@ func (s *screen) see(o viewer.Outcome) error {
 	switch o.What {
 	case viewer.Verified:
 		s.house.ledger.Verified(o.Verified)
-		if o.Verified.Meta().Stream == seal.Live {
+		switch m := o.Verified.Meta(); {
+		case m.Stream == seal.Live:
 			s.live++
+		case m.Stream == seal.Durable && s.noting:
+			s.order = append(s.order, m)
 		}
 		s.since[o.Camera] = s.since[o.Camera] || o.Verified.Meta().Stream == seal.Durable
 	case viewer.Refused:
@@ -364,6 +370,19 @@ func (s *screen) late() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.copies
+}
+
+// note begins to note what comes, and in which order.
+func (s *screen) note() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noting = true
+}
+
+func (s *screen) noted() []seal.Meta {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.order)
 }
 
 // lives returns how many live pictures were shown.

@@ -74,13 +74,18 @@ const spoolVariable = "FAULTS_SPOOL"
 
 // spooling is that camera. It reports false at once in every other process.
 func spooling() bool {
-	state := os.Getenv(spoolVariable)
-	if state == "" {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	if state := os.Getenv(spoolVariable); state != "" {
+		err = spool(state, os.Getenv("FAULTS_BROKER"), log)
+	} else if state := os.Getenv(dayVariable); state != "" {
+		err = day(state, log)
+	} else {
 		return false
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if err := spool(state, os.Getenv("FAULTS_BROKER"), log); err != nil {
+	if err != nil {
 		log.Error("the camera ended", "err", err)
+		os.Exit(1)
 	}
 	return true
 }
