@@ -18,7 +18,8 @@ import (
 const bridgeText = `
 Shows the household's cameras in Home Assistant: it verifies what they send, and
 tells the MQTT broker that Home Assistant uses, where each camera is discovered by
-itself: picture, last event, motion, online, day or night, last verdict, missing.
+itself: picture, last event and its clip, motion, online, problem, day or night, last
+verdict, missing.
 Where a picture was refused, and where none is fresh, stands a card that says so.
 
 The bridge is where protection ends. Past it pictures are plain to everyone who may

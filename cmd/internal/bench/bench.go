@@ -162,7 +162,11 @@ func (b *bench) settle() (err error) {
 func (b *bench) run(ctx context.Context, env *cli.Env) error {
 	if b.For > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, b.For)
+		span := b.For
+		if b.ends(b.source) {
+			span += lastWords
+		}
+		ctx, stop = context.WithTimeout(ctx, span)
 		defer stop()
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))

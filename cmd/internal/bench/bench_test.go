@@ -19,7 +19,9 @@ import (
 	"github.com/sealcam/sealcam/capture/capturetest"
 	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
+	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 )
 
 // running is a bench under test.
@@ -151,6 +153,46 @@ func TestFilmOnce(t *testing.T) {
 		plays(t, f)
 	}
 	noLeak(t, before)
+}
+
+// When the bench's time is over in the middle of an event, its clip is delivered to
+// its end, and its film is whole and proven.
+func TestForEndsInAClip(t *testing.T) {
+	save := t.TempDir()
+	b, err := newBench(t.Context(), Config{
+		Source: agent.Source{Name: film(t, 200)}, For: 7 * time.Second, Listen: "127.0.0.1:0", Report: filepath.Join(t.TempDir(), "r.json"), Save: save,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(b.run(t.Context(), &cli.Env{Stdout: t.Output(), Stderr: t.Output()}), b.clear()); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.report(); r.Clips == 0 || r.PartsVerified != r.PartsSealed {
+		t.Errorf("%d clips, %d parts verified of %d sealed", r.Clips, r.PartsVerified, r.PartsSealed)
+	}
+	films, err := filepath.Glob(filepath.Join(save, "*.mp4"))
+	if err != nil || len(films) == 0 {
+		t.Fatalf("no films: %v", err)
+	}
+	for _, f := range films {
+		plays(t, f)
+		media, err := os.Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer media.Close()
+		proof, err := os.Open(f + album.ProofEnding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer proof.Close()
+		got, sound, err := clip.Check(media, proof, func(clip.Piece) {})
+		if err != nil || !sound || !got.Whole() {
+			t.Errorf("%s: %v: %s", f, err, got.Words())
+		}
+	}
 }
 
 // plays reads a film as strangers do: neither ffprobe nor a decoder complains.

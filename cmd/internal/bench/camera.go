@@ -25,6 +25,10 @@ func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*
 	s.State = filepath.Join(b.dir, h.name)
 	s.Live.Every.Duration = every
 	s.Camera.Once = source.Once
+	open := source.Open
+	if b.ends(source) {
+		open, s.Camera.Once = endsAt(open, b.began.Add(b.For)), true
+	}
 	log := b.Log.With("camera", h.name)
 	up, err := agent.OpenUplink(s, h.camera, Firmware, log)
 	if err != nil {
@@ -34,7 +38,7 @@ func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	a, err := agent.New(agent.Config{Settings: s, Open: source.Open, Light: light, Uplink: up, Now: time.Now, Mono: agent.Monotonic, Log: log})
+	a, err := agent.New(agent.Config{Settings: s, Open: open, Light: light, Uplink: up, Now: time.Now, Mono: agent.Monotonic, Log: log})
 	if err != nil {
 		return nil, err
 	}
