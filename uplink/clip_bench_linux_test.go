@@ -68,7 +68,7 @@ func BenchmarkClip(b *testing.B) {
 }
 
 // claimed returns the uplink of a camera in a household of one viewer. It is not run.
-func claimed(b *testing.B) *Uplink {
+func claimed(b testing.TB) *Uplink {
 	b.Helper()
 	dir := b.TempDir()
 	h, err := identity.CreateHousehold(filepath.Join(dir, "home"), "mqtts://127.0.0.1:1", time.Now)

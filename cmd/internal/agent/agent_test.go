@@ -65,8 +65,13 @@ func (h *home) agentOf(tb testing.TB, c Config, conn uplink.Conn) *Agent {
 	}
 	s.State = filepath.Join(h.dir, "state")
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	record, err := s.recording()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	up, err := uplink.Open(uplink.Config{
-		Dir: filepath.Join(s.State, SpoolDir), Camera: h.camera, Broker: h.camera.Broker(), Budget: s.Uplink.Budget.Bytes,
+		Recording: record,
+		Dir:       filepath.Join(s.State, SpoolDir), Camera: h.camera, Broker: h.camera.Broker(), Budget: s.Uplink.Budget.Bytes,
 		Firmware: "test", Now: c.Now, Mono: Monotonic, Log: log,
 		Dial: func(context.Context, mqtt.Config) (uplink.Conn, error) {
 			if conn == nil {

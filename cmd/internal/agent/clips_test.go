@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,7 +123,7 @@ func h264(t *testing.T, spec string, frames int) (file string) {
 }
 
 // play decodes a film; a decoder that complains is an error.
-func play(t *testing.T, f *clip.Film) {
+func play(t *testing.T, f io.WriterTo) {
 	t.Helper()
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {
