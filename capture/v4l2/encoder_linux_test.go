@@ -203,7 +203,15 @@ func TestEncoderTrouble(t *testing.T) {
 			}
 		})
 	}
-	e := mustSetUp(t, &fakeCodec{Silent: true})
+	slow := &fakeCodec{Eats: true}
+	e := mustSetUp(t, slow)
+	for n := range 5 { // a frame a second: long before there are too many of them
+		err := e.Encode(t.Context(), yuyv(n), nil)
+		if slow.now += time.Second; errors.Is(err, ErrEncoderStuck) != (n >= 3) {
+			t.Errorf("frame %d of a slow camera in an encoder that gives nothing: %v", n, err)
+		}
+	}
+	e = mustSetUp(t, &fakeCodec{Silent: true})
 	if err := e.Drain(t.Context(), nil); !errors.Is(err, ErrEncoderStuck) {
 		t.Errorf("a drain without end: %v", err)
 	}

@@ -19,6 +19,7 @@ type fakeCodec struct {
 	Alone        bool             // parameter sets come by themselves
 	NoStamps     bool             // it does not copy time stamps
 	Silent       bool             // takes frames and gives nothing
+	Eats         bool             // gives raw buffers back, and nothing else
 	Full         bool             // gives no raw buffer back
 	Skip         int              // leaves every so many-th frame out; 0 none
 	Damaged      int              // marks the one of this number; 0 none
@@ -123,7 +124,9 @@ func (c *fakeCodec) work(hold int) {
 			c.done[raw] = append(c.done[raw], slot{index: in.index + c.Index})
 		}
 		n := c.frames
-		c.frames++
+		if c.frames++; c.Eats {
+			continue
+		}
 		if c.Skip > 0 && n%c.Skip == c.Skip-1 {
 			continue
 		}
