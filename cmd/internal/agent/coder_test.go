@@ -292,3 +292,24 @@ func TestUnpaintableFramesStay(t *testing.T) {
 		t.Errorf("%v, %d frames in the encoder, stored %v", err, enc.frames, s.got)
 	}
 }
+
+// The camera is closed for privacy: the encoder, which may hold frames, is closed
+// with it, and another one is opened when frames come again.
+func TestPrivacyClosesTheEncoder(t *testing.T) {
+	enc := &fakeEncoder{Units: [][]byte{{0, 0, 1, 0x65, 0x88}}}
+	a := newHome(t).agentOf(t, Config{Settings: Defaults(), Encoder: enc.open}, nil)
+	ended := make(chan error, 1)
+	go func() { ended <- a.compress(t.Context()) }()
+	f := newShelf(t, "auto", nil, nil).frame
+	for n := range 3 {
+		a.keepForClips(f)
+		a.clips.drop()
+		if enc.opened != n+1 || enc.closed != n+1 || enc.frames != n+1 {
+			t.Errorf("closed for the %d. time: %d frames in an encoder that was opened %d times and closed %d times", n+1, enc.frames, enc.opened, enc.closed)
+		}
+	}
+	close(a.clips.raw)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
