@@ -13,6 +13,7 @@ type Piece struct {
 	Number uint32       // of the part, from 0
 	Size   int          // bytes of its sealed media
 	Proven *seal.Proven // nil if Err says why not
+	Media  []byte       // of a part that is proven: the part by itself, its own to keep
 	// Err names what is wrong; for what was changed it is a *seal.Refusal.
 	Err error
 }
@@ -110,7 +111,7 @@ func (c *checker) part(head, data []byte) {
 		c.fault(n, err)
 		return
 	}
-	c.tell(Piece{Number: n, Size: len(data), Proven: p})
+	c.tell(Piece{Number: n, Size: len(data), Proven: p, Media: data})
 }
 
 // join takes a proven part into the film of those before it.

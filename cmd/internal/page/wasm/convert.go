@@ -3,11 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -76,17 +79,16 @@ func verified(v *seal.Verified) any {
 	return map[string]any{
 		"verdict": "verified", "camera": string(camera), "hash": hex.EncodeToString(hash[:]),
 		"fresh": v.Fresh(), "late": v.Late(), "ahead": v.RosterAhead(), "behind": v.RosterBehind(),
-		"meta": meta(v.Meta()), "media": uint8Array(media), "proof": uint8Array(v.Proof()), "film": film(v),
+		"meta": meta(v.Meta()), "media": uint8Array(media), "proof": uint8Array(v.Proof()), "film": film(v.Meta(), media),
 	}
 }
 
 // film returns what is inside a part of a clip, null for all else. A part that
 // cannot be looked into says so in error: it is verified, and cannot be played.
-func film(v *seal.Verified) any {
-	if _, ok := clip.KeyOf(v); !ok {
+func film(m seal.Meta, media []byte) any {
+	if m.Kind != seal.KindClip || m.Media != clip.Media || m.Event == 0 {
 		return nil
 	}
-	_, media := v.Media()
 	l, err := clip.Look(media)
 	if err != nil {
 		return map[string]any{"error": err.Error()}
@@ -113,6 +115,37 @@ func proven(p *seal.Proven, media []byte) any {
 		"meta": meta(p.Meta), "media": uint8Array(media),
 	}
 }
+
+// provenClip checks a film against the proof of its parts. What is proven of it is
+// handed on part by part, and what is wrong with it in words.
+func provenClip(claims, media []byte) any {
+	var parts, faults []any
+	all, sound, err := clip.Check(bytes.NewReader(media), bytes.NewReader(claims), func(p clip.Piece) {
+		if p.Err == nil {
+			part, _ := proven(p.Proven, p.Media).(map[string]any)
+			part["film"] = film(p.Proven.Meta, p.Media)
+			parts = append(parts, part)
+		} else if len(faults) < maxFaults {
+			faults = append(faults, fault(p))
+		}
+	})
+	if err != nil {
+		return failed(&seal.Refusal{Reason: seal.Malformed, Detail: err.Error()})
+	}
+	return map[string]any{"verdict": "proven", "words": all.Words(), "whole": all.Whole(), "sound": sound, "parts": array(parts), "faults": array(faults)}
+}
+
+// fault says by name what is wrong with a part of a film.
+func fault(p clip.Piece) string {
+	var r *seal.Refusal
+	if errors.As(p.Err, &r) {
+		return fmt.Sprintf("part %d: %s", p.Number+1, r.Detail)
+	}
+	return strings.TrimPrefix(p.Err.Error(), clip.ErrPart.Error()+": ")
+}
+
+// maxFaults bounds what is told of a film that is full of them.
+const maxFaults = 100
 
 func meta(m seal.Meta) map[string]any {
 	var labels, lost []any

@@ -18,7 +18,9 @@
 //	gaps(camera)           -> [{first, last, after, before, lost}], times in milliseconds, 0 for unknown
 //	state()                -> Uint8Array, to be kept and handed to the next init
 //	prove(proof, media)    checks published media without any key and before any init
-//	                       -> {verdict: "proven", camera, household, hash, meta, media} or a refusal
+//	                       -> {verdict: "proven", camera, household, hash, meta, media} or a refusal;
+//	                       of a clip {verdict: "proven", words, whole, sound, faults, parts}, where
+//	                       parts are such verdicts with a film, in the order in which they stand in it
 //
 // A verdict is {verdict: "verified", camera, fresh, late, ahead, behind, hash,
 // meta, media, proof, film} or the refusal {verdict: "refused", reason, person,

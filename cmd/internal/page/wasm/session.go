@@ -7,6 +7,7 @@ import (
 	"syscall/js"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -147,6 +148,9 @@ func (s *session) gaps(args []js.Value) any {
 // prove needs no session: what was published is for everybody.
 func prove(args []js.Value) any {
 	claims, media := bytesOf(args[0]), bytesOf(args[1])
+	if clip.IsProof(claims) {
+		return provenClip(claims, media)
+	}
 	p, err := seal.CheckProof(claims, media)
 	if err != nil {
 		return failed(err)

@@ -11,6 +11,7 @@ export class Clip {
   faults = new Map(); // number: why another part with it was left out
   doubled = new Map(); // number: how often it came again
   last = -1; // number of the last part, -1 while it has not come
+  asked = true; // what is missing is asked for
   gone = 0; // parts that were here, and are kept no longer
   #gaps = [];
   #refused;

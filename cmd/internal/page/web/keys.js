@@ -28,13 +28,14 @@ export function keyboard(app) {
     ',': () => { if (app.big.clip) app.big.player.step(-1); },
     '.': () => { if (app.big.clip) app.big.player.step(1); },
   };
+  const film = { ',': () => app.proof.player.step(-1), '.': () => app.proof.player.step(1) };
   document.addEventListener('keydown', (e) => {
     if (e.ctrlKey || e.altKey || e.metaKey || e.defaultPrevented) return;
     const at = e.target;
     if (at.closest?.('input:not([type="range"]), select, textarea')) return;
     const press = at.closest?.('button, summary, a, [role="button"]');
     if (press && (e.key === ' ' || e.key === 'Enter')) return; // its own keys
-    const act = (app.big.open ? big : document.querySelector('dialog[open]') ? {} : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    const act = (app.big.open ? big : document.querySelector('dialog[open]') ? film : plain)[e.key.length === 1 ? e.key.toLowerCase() : e.key];
     if (!act) return;
     e.preventDefault();
     act();

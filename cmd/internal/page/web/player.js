@@ -99,6 +99,7 @@ export class Player {
   }
 
   step(n) {
+    if (!this.clip) return;
     if (this.playing) this.pause();
     let i = this.stops.findLastIndex((s) => s <= this.#at + 1e-6);
     if (n < 0 && this.#at > this.stops[i] + 1e-6) i++; // from within a frame, back to its begin
@@ -157,8 +158,8 @@ export class Player {
     this.film.dataset.kind = there ? 'part' : seg.kind === 'part' ? 'cannot' : seg.kind;
     this.words.hidden = Boolean(there);
     if (!there) this.words.replaceChildren(...this.#card(seg));
-    setText(this.verdict, this.#say(seg));
-    this.verdict.prepend(icon(seg.kind === 'part' ? 'yours' : seg.kind === 'refused' ? 'refused' : 'gap', seg.kind === 'part' ? 'ok' : ''));
+    const sign = { part: 'yours', refused: 'refused' }[seg.kind] ?? 'gap';
+    this.verdict.replaceChildren(icon(sign, sign === 'yours' ? 'ok' : ''), this.#say(seg));
     if (this.playing && !there) this.#hear();
     [...this.strip.children].forEach((e, i) => e.toggleAttribute('aria-current', this.segments[i] === seg));
   }
@@ -168,7 +169,7 @@ export class Player {
     const name = `Part ${seg.n + 1}`, span = `${stamp(seg.from)} to ${stamp(seg.to)}`;
     switch (seg.kind) {
       case 'part': return words('old', 'This browser cannot play this clip', `It is ${codecName(this.clip.some.film.codec)}, and every part of it is verified. Save it, and play it elsewhere.`);
-      case 'hole': return words('gap', `${name} is missing`, `${span}. It is asked for, and appears here when it comes.`);
+      case 'hole': return words('gap', `${name} is missing`, this.clip.asked ? `${span}. It is asked for, and appears here when it comes.` : `${span}. It is not proven, or not in the file.`);
       case 'lost': return words('gap', `${name} will never come`, `${span}. The camera ran out of room and says so.`);
       case 'refused': return words('refused', seg.why.person.replace(/^This picture/, name), `${span}. It was not shown, and is asked for again.`);
       default: return words('gap', 'No pictures here', `${span}. The camera itself had none.`);

@@ -159,6 +159,12 @@ function download(pieces, type, name) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+// proven makes Verifieds of what was proven: of a picture, or of each part of a clip.
+function proven({ turn, parts, ...rest }) {
+  if (!parts) return { turn, shown: new Verified(proof, rest) };
+  return { turn, ...rest, parts: parts.map((p) => new Verified(proof, { ...p, received: rest.received })) };
+}
+
 // Opener is the page's end of the worker that holds the key. It tells what
 // happened by events: see worker.js for their names and fields.
 export class Opener extends EventTarget {
@@ -173,7 +179,7 @@ export class Opener extends EventTarget {
 
   #heard(data) {
     const { type, ...rest } = data;
-    this.#tell(type, type === 'verified' ? new Verified(proof, rest) : type === 'proven' ? { turn: rest.turn, shown: new Verified(proof, rest) } : rest);
+    this.#tell(type, type === 'verified' ? new Verified(proof, rest) : type === 'proven' ? proven(rest) : rest);
   }
 
   #tell(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }

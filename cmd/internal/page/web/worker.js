@@ -6,7 +6,8 @@
 //   verified {camera, meta, media, proof, film, fresh, late, hash, received, history}
 //   refused {camera, kind, reason, person, detail, alarm, seq, received, history}
 //   again {camera, meta}: it was delivered twice, which is no harm
-//   proven {camera, household, meta, media, hash} | unproven {reason, person, detail}
+//   proven {camera, household, meta, media, hash}, or of a clip {words, whole,
+//     sound, faults, parts} | unproven {reason, person, detail}
 //   gaps {camera, gaps} | asked {camera, ok, text} | watching {camera, ok, text}
 //   server {up, why} | link {up, why, bench} | bench (BenchStats)
 //
@@ -253,7 +254,7 @@ class Worker {
   // prove checks published media against its proof, which takes no key.
   async prove({ turn, proof, media }) {
     const out = await this.load().then(() => sealcam.prove(proof, media), (err) => ({ error: String(err?.message ?? err) }));
-    if (out.verdict === 'proven') return tell('proven', { turn, ...out, received: Date.now() }, [out.media.buffer]);
+    if (out.verdict === 'proven') return tell('proven', { turn, ...out, received: Date.now() }, (out.parts ?? [out]).map((p) => p.media.buffer));
     const { reason = 'malformed', person = 'This could not be checked', detail = out.error ?? '' } = out;
     tell('unproven', { turn, reason, person, detail });
   }

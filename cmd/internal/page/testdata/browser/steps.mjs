@@ -475,7 +475,7 @@ export const steps = {
     await drop(file.media, { name: 'not.proof', data: file.media.data });
     await proof().getByText('This picture is damaged').or(proof().getByText('too large')).waitFor();
     await drop(file.media, file.proof, file.media);
-    await proof().getByText('One picture at a time').waitFor();
+    await proof().getByText('One picture or clip at a time').waitFor();
     await page.keyboard.press('Escape');
     await proof().waitFor({ state: 'hidden' });
     assert.equal(await page.evaluate(() => globalThis.urls.size), 0, 'no picture is left');

@@ -2,7 +2,7 @@
 // that this browser cannot play.
 
 import assert from 'node:assert/strict';
-import { act, judge, open, page, readable, save, shoot, title, until } from './harness.mjs';
+import { act, drop, judge, open, page, proof, readable, save, shoot, title, until } from './harness.mjs';
 
 const big = () => page.getByRole('dialog');
 const player = () => page.locator('.player');
@@ -23,6 +23,8 @@ const painted = () => player().locator('canvas.film').evaluate((c) => {
 const seek = async (t) => {
   await bar().evaluate((e, v) => { e.value = String(v); e.dispatchEvent(new Event('input', { bubbles: true })); }, t);
 };
+
+const kept = {}; // what was saved, for the steps behind
 
 export const clipSteps = {
   async 'a clip that is whole: its card, its parts, its frames'() {
@@ -85,7 +87,10 @@ export const clipSteps = {
     for (let i = 0; i < b.length; i += b.readUInt32BE(i)) boxes.push(b.toString('latin1', i + 4, i + 8));
     assert.deepEqual(boxes, ['ftyp', 'moov', ...Array(8).fill(['moof', 'mdat']).flat()]);
     assert.deepEqual(await judge(b, claims.data), { parts: 8, sound: true, whole: true });
+    kept.film = { name: film.name, data: b.toString('base64') };
+    kept.claims = { name: claims.name, data: claims.data.toString('base64') };
     b[b.length >> 1] ^= 1;
+    kept.changed = { name: film.name, data: b.toString('base64') };
     assert.deepEqual(await judge(b, claims.data), { parts: 7, sound: false, whole: false }, 'what was changed is found');
     await page.keyboard.press('ArrowLeft');
     await until('the snapshot beside it', () => big().locator('img').evaluate((e) => e.naturalWidth === 1280));
@@ -95,6 +100,30 @@ export const clipSteps = {
     await page.keyboard.press('Escape');
     await until('closed', async () => !(await big().isVisible()));
     assert.equal(await player().locator('canvas.film').count(), 0, 'the film goes with its view');
+  },
+
+  async 'the proof of a clip, and what it finds'() {
+    await drop(kept.film, kept.claims);
+    await proof().getByText('Proven: all 8 parts are exactly as the camera sealed them').waitFor();
+    await proof().getByText('It is your household’s camera Front door.').waitFor();
+    const parts = () => proof().locator('.verdicts i').evaluateAll((all) => all.map((e) => e.dataset.kind).join());
+    assert.equal(await parts(), Array(8).fill('part').join());
+    await until('its first frame is there', () => proof().locator('canvas.film').evaluate((c) => c.width === 640));
+    await page.keyboard.press('.');
+    await until('a frame on', async () => Math.abs(Number(await proof().getByRole('slider').inputValue()) - 0.125) < 1e-3);
+    await shoot('proof-clip', { full: true });
+    await readable('the proof of a clip');
+    await drop(kept.changed, kept.claims);
+    await proof().getByText('This is not the clip that was sealed').waitFor();
+    await proof().getByText('7 parts of it are proven, and nothing else of it is shown.').waitFor();
+    await until('the part that was changed is named', async () => /part 5/i.test(await proof().locator('.faults').innerText()));
+    assert.equal(await parts(), 'part,part,part,part,hole,part,part,part');
+    assert.equal(await proof().locator('.verdict svg').count(), 1);
+    await shoot('proof-clip-changed', { full: true });
+    await readable('a clip that was changed');
+    await page.keyboard.press('Escape');
+    await proof().waitFor({ state: 'hidden' });
+    assert.equal(await proof().locator('canvas').count(), 0);
   },
 
   async 'a clip with a hole, a refused part, one that came twice and one out of order'() {
