@@ -102,7 +102,7 @@ func TestLookRefuses(t *testing.T) {
 	find := func(kind string) int { return bytes.Index(part, []byte(kind)) }
 	for name, at := range map[string]int{
 		"cut short": -1, "flags of tfhd": find("tfhd") + 5, "version of tfdt": find("tfdt") + 4, "flags of trun": find("trun") + 7,
-		"frames in trun": find("trun") + 11, "where media is": find("trun") + 15, "size of a frame": find("trun") + 16 + 6,
+		"frames in trun": find("trun") + 11, "where media is": find("trun") + 15, "size of a frame": find("trun") + 16 + 6, "a smaller frame": find("trun") + 16 + 7,
 		"begins after days": find("tfdt") + 9, "ticks a second": find("mdhd") + 4 + 12, "kind of media": find("mp4v"), "object type": find("esds") + bytes.IndexByte(part[find("esds"):], 0x6c),
 	} {
 		b := bytes.Clone(part)
@@ -114,6 +114,10 @@ func TestLookRefuses(t *testing.T) {
 		if l, err := clip.Look(b); !errors.Is(err, clip.ErrPart) {
 			t.Errorf("%s: %+v, %v", name, l, err)
 		}
+	}
+	copy(part[find("tfdt")+8:], bytes.Repeat([]byte{0xff}, 8)) // so late that its end is early
+	if l, err := clip.Look(part); !errors.Is(err, clip.ErrPart) {
+		t.Errorf("the end of time: %+v, %v", l, err)
 	}
 }
 

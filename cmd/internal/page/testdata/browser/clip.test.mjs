@@ -43,6 +43,8 @@ test('what does not belong is left out, by name, and changes nothing', () => {
     [part(2, { format: 'g' }), /another format/],
     [part(2, { error: 'no MP4' }), /no MP4/],
     [part(2, { start: 0.5 }), /runs into that of part/],
+    [part(2, { start: 1.5 }), /runs into that of part 2/],
+    [part(2, { end: 3.5 }), /runs into that of part 4/],
     [part(2, { start: 9 }), /runs into that of part/],
     [part(2, { seq: 90 }), /was sealed before part 1/],
     [part(2, { seq: 200 }), /was sealed after part 4/],
