@@ -30,6 +30,10 @@ const (
 // solid says whether it looks like a body.
 func (l *looks) solid() bool { return l.sharp > minSharp && l.kept < maxKept }
 
+// plausible says whether it may be a body, though its edges are soft for one: nothing is
+// believed on a frame that shows it otherwise, whatever it looked like before.
+func (l *looks) plausible() bool { return l.sharp > 0.8*minSharp && l.kept < maxKept }
+
 // inspect looks closely at b, in pix.
 func (d *Detector) inspect(b *blob, pix []uint8) looks {
 	var l looks

@@ -30,7 +30,8 @@ type track struct {
 	stands  time.Duration // ... since then
 	vx, vy  float64       // pixels a second
 	area    int
-	frames  int
+	frames  int     // in which it was in view ...
+	due     int     // ... of those since it was first seen
 	of      float64 // frames of late: one that was a second ago counts a third
 	solid   float64 // of those, in which it looked like a body
 	slight  float64 // of those, in which it was no larger than the weather
@@ -45,6 +46,7 @@ type track struct {
 func (d *Detector) follow(pix []uint8, dt time.Duration) {
 	for i := range d.tracks {
 		d.tracks[i].inView = false
+		d.tracks[i].due++
 	}
 	list := d.blobs.list
 	// Who is sure chooses first.
@@ -107,7 +109,7 @@ func (d *Detector) begin(b *blob, pix []uint8) {
 		if t.used {
 			continue
 		}
-		*t = track{used: true, born: d.now, moved: d.now}
+		*t = track{used: true, born: d.now, moved: d.now, due: 1}
 		t.cx, t.cy = float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
 		t.way.begin(b, t.cx, t.cy, d.w, d.now)
 		t.anchor, t.stands, t.seen = b.box(), d.now, d.now
@@ -148,7 +150,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	}
 	switch {
 	case !t.sure:
-		t.sure = d.convincing(t)
+		t.sure = l.plausible() && d.convincing(t)
 	case 4*t.slight > 3*t.of:
 		t.sure, t.raised = false, false // it was weather after all
 	}
@@ -179,7 +181,7 @@ func (d *Detector) convincing(t *track) bool {
 	age := d.now - t.born
 	quick := age >= 150*time.Millisecond && t.bodily > 2.3 && 3*t.bodily >= 2*t.of
 	slow := age >= 750*time.Millisecond && t.wholly > 2.3 && 3*t.wholly >= 2*t.creeps && 2*t.creeps >= t.of
-	if !quick && !slow || t.flies() || d.now < d.settled && 50*t.area < d.w*d.h {
+	if !quick && !slow || t.flickers() || t.flies() || d.now < d.settled && 50*t.area < d.w*d.h {
 		return false
 	}
 	g := d.gradeAt(t.box.X, t.box.X+t.box.W, t.box.Y+t.box.H)
@@ -190,7 +192,7 @@ func (d *Detector) convincing(t *track) bool {
 	if float64(t.area) < max(d.weather.asks(), g.body) || d.weather.rate > rough && t.way.falls() {
 		return false
 	}
-	return !d.belongs(t) && t.way.leads(least, math.Sqrt(float64(t.area)))
+	return !d.belongs(t) && !d.hangs(t) && t.way.leads(least, math.Sqrt(float64(t.area)))
 }
 
 // belongs says whether t is a small part of something large nearby that is no body: the
@@ -207,6 +209,13 @@ func (d *Detector) belongs(t *track) bool {
 		}
 	}
 	return false
+}
+
+// hangs says whether t hangs from the upper edge, higher than wide, as threads before the
+// lens do. Somebody who comes in up there is believed once he is wholly in view.
+func (d *Detector) hangs(t *track) bool {
+	b := t.box
+	return b.Y <= 1 && b.H > b.W && 2*(b.Y+b.H) < d.h
 }
 
 // nearAnchor says whether t is still where it stood: half of either box is shared.
@@ -262,6 +271,10 @@ func (d *Detector) forget(t *track, pix []uint8) {
 	d.bg.take(pix, d.found)
 	d.end(t)
 }
+
+// flickers says whether t was missing in most frames since it was first seen: so insects are
+// taken for one another where there are many frames a second.
+func (t *track) flickers() bool { return 2*t.frames < t.due }
 
 // flies says whether t moves like an insect.
 func (t *track) flies() bool { return t.way.flies(float64(max(t.box.W, t.box.H))) }
