@@ -73,6 +73,14 @@ func (r *reader) look() []string {
 	return r.texts
 }
 
+// miss passes over what has come meanwhile.
+func (r *reader) miss() {
+	r.h.air.mu.Lock()
+	defer r.h.air.mu.Unlock()
+	r.conn = len(r.h.air.conns) - 1
+	r.read = len(r.h.air.conns[r.conn].arrived)
+}
+
 func (r *reader) take(s *sent) {
 	r.h.t.Helper()
 	b := s.Payload
@@ -246,7 +254,10 @@ func TestLivePictureIsKept(t *testing.T) {
 			h.pass(10 * time.Second)
 		}
 		expect(t, "arrived", r.look(), []string{"live 0----", "live 1----", "live 2----"})
-		if last := h.air.last().arrived[len(h.air.last().arrived)-1]; path.Base(last.Topic) != "live" || !last.Retained {
+		conn := h.air.last()
+		h.air.mu.Lock()
+		defer h.air.mu.Unlock()
+		if last := conn.arrived[len(conn.arrived)-1]; path.Base(last.Topic) != "live" || !last.Retained {
 			t.Errorf("the last one went to %s, retained %v", last.Topic, last.Retained)
 		}
 	})
@@ -278,7 +289,7 @@ func TestEverythingArrives(t *testing.T) {
 					h.air.cut()
 				}
 				if rnd.IntN(10) == 0 { // the viewer was away: it missed what came meanwhile
-					r.conn, r.read = len(h.air.conns)-1, len(h.air.last().arrived)
+					r.miss()
 				}
 				if gaps := h.opener.Gaps(h.camera.ID()); len(gaps) > 0 && rnd.IntN(3) == 0 && h.air.last().Err() == nil {
 					g := gaps[rnd.IntN(len(gaps))]

@@ -42,7 +42,8 @@ type tally struct {
 	events  map[string]*event // by camera, boot and number
 	refused []string
 	whole   int           // events of which both came
-	enough  chan struct{} // closed when there are runs of them
+	enough  chan struct{} // closed when there are runs of them, or one is wrong
+	over    sync.Once
 }
 
 // see takes an Outcome.
@@ -64,6 +65,9 @@ func (y *tally) see(o viewer.Outcome) error {
 	if e == nil {
 		e = &event{first: m.Kind}
 		y.events[key] = e
+		if m.Kind == seal.KindClip {
+			y.over.Do(func() { close(y.enough) })
+		}
 	}
 	switch since := o.At.Sub(m.Taken); {
 	case m.Kind == seal.KindSnapshot && e.snapshot == 0:
@@ -75,7 +79,7 @@ func (y *tally) see(o viewer.Outcome) error {
 	}
 	if e.snapshot != 0 && e.clip != 0 {
 		if y.whole++; y.whole == *runs {
-			close(y.enough)
+			y.over.Do(func() { close(y.enough) })
 		}
 	}
 	return nil
