@@ -36,12 +36,12 @@ func judge(t *testing.T, kind int) *model.Model {
 }
 
 // halves draws a picture whose left half has one colour and the right another,
-// as every kind of frame.
+// as every kind of frame, raw ones in either range.
 func halves(t *testing.T, left, right color.RGBA) map[string]*capture.Frame {
 	t.Helper()
 	const w, h = 64, 48
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	yuyv, nv12 := make([]byte, w*h*2), make([]byte, w*h*3/2)
+	yuyv, nv12, limited := make([]byte, w*h*2), make([]byte, w*h*3/2), make([]byte, w*h*3/2)
 	for y := range h {
 		for x := range w {
 			c := left
@@ -60,11 +60,19 @@ func halves(t *testing.T, left, right color.RGBA) map[string]*capture.Frame {
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 95}); err != nil {
 		t.Fatal(err)
 	}
-	format := func(p capture.Pixel) capture.Format { return capture.Format{Pixel: p, Width: w, Height: h} }
+	for i, v := range nv12 {
+		if limited[i] = byte(16.5 + float64(v)*219/255); i >= w*h {
+			limited[i] = byte(128.5 + (float64(v)-128)*224/255)
+		}
+	}
+	format := func(p capture.Pixel) capture.Format {
+		return capture.Format{Pixel: p, Width: w, Height: h, FullRange: p != capture.MJPEG}
+	}
 	return map[string]*capture.Frame{
-		"mjpeg": {Format: format(capture.MJPEG), Data: b.Bytes()},
-		"nv12":  {Format: format(capture.NV12), Data: nv12},
-		"yuyv":  {Format: format(capture.YUYV), Data: yuyv},
+		"mjpeg":                 {Format: format(capture.MJPEG), Data: b.Bytes()},
+		"nv12":                  {Format: format(capture.NV12), Data: nv12},
+		"yuyv":                  {Format: format(capture.YUYV), Data: yuyv},
+		"nv12 in limited range": {Format: capture.Format{Pixel: capture.NV12, Width: w, Height: h}, Data: limited},
 	}
 }
 

@@ -29,6 +29,7 @@ func (p *plane) at(x, y int) int32 {
 type Picture struct {
 	W, H      int
 	y, cb, cr plane // cb and cr are empty in grey
+	narrow    bool  // black is 16, white 235, see capture.Format.Limited
 }
 
 var errNoPicture = errors.New("frames of this kind cannot be looked at")
@@ -118,7 +119,7 @@ func raw(f *capture.Frame) (*Picture, error) {
 	if need := int64(stride)*(rows-1) + int64(row); stride < row || int64(len(f.Data)) < need {
 		return nil, &capture.BadFrame{Reason: "truncated", Err: fmt.Errorf("%d bytes of %d", len(f.Data), need)}
 	}
-	p := &Picture{W: w, H: h, y: plane{pix: f.Data, stride: stride, step: 1}}
+	p := &Picture{W: w, H: h, narrow: f.Format.Limited(), y: plane{pix: f.Data, stride: stride, step: 1}}
 	switch f.Format.Pixel {
 	case capture.YUYV:
 		p.y.step = 2
@@ -195,13 +196,16 @@ func (s *sampler) between(c *plane, fx, fy float64) float32 {
 }
 
 // colour returns red, green and blue of the result's pixel at x, y, by the
-// full-range matrix of JFIF.
+// full-range matrix of JFIF, limited samples stretched.
 func (s *sampler) colour(x, y int) (r, g, b float32) {
 	l := s.mean(&s.p.y, x, y)
 	if s.p.cb.pix == nil {
 		return l, l, l
 	}
 	cb, cr := s.mean(&s.p.cb, x, y)-128, s.mean(&s.p.cr, x, y)-128
+	if s.p.narrow {
+		l, cb, cr = float32((l-16)*(255.0/219)), float32(cb*(255.0/224)), float32(cr*(255.0/224))
+	}
 	hold := func(v float32) float32 { return max(0, min(255, v)) }
 	return hold(l + float32(1.402*cr)), hold(l - float32(0.344136*cb) - float32(0.714136*cr)), hold(l + float32(1.772*cb))
 }
