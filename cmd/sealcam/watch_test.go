@@ -245,7 +245,7 @@ func TestWatchRefusedCodes(t *testing.T) {
 		refusals string
 		style    cli.Style
 	}{
-		{`{"code stale":2}`, cli.Faint}, {`{"code stale":2,"code malformed":1}`, cli.Warn}, {`{"code stale":2,"command retained":1}`, cli.Warn}, {`{}`, cli.Faint},
+		{`{"code stale":2}`, cli.Faint}, {`{"code stale":1,"code malformed":1}`, cli.Faint}, {`{"code stale":2,"code malformed":1}`, cli.Warn}, {`{"code stale":2,"command retained":1}`, cli.Warn}, {`{}`, cli.Faint},
 	} {
 		out.Reset()
 		text := `{"state":"running","uplink":{"refusals":` + c.refusals + `}}`

@@ -184,14 +184,14 @@ func TestFilmsAfterAKill(t *testing.T) {
 	p := cliptest.New(t, 1).Clip(5, 4)
 	for _, torn := range []bool{false, true} {
 		d := newDesk(t)
-		d.add(p[1], p[0])
+		d.add(p[0], p[1])
 		if torn { // it was killed while it wrote
 			for _, name := range d.files() {
 				f, err := os.OpenFile(filepath.Join(d.dir, string(p[0].Camera()), name), os.O_WRONLY|os.O_APPEND, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := f.WriteString("torn"); err != nil {
+				if _, err := f.WriteString(strings.Repeat("torn", 1000)); err != nil {
 					t.Fatal(err)
 				}
 				f.Close()
