@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/encode"
+	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -294,4 +295,53 @@ func TestLiveViewFitsItsLink(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkView is what a frame of live view costs beside its seal, which is that
+// of one 1080p motion JPEG frame to two viewers.
+func BenchmarkView(b *testing.B) {
+	house := must(identity.CreateHousehold(path.Join(b.TempDir(), "house"), "", time.Now))
+	camera := must(identity.OpenCamera(path.Join(b.TempDir(), "camera")))
+	for _, name := range []string{"phone", "tablet"} {
+		must(house.AddViewer(name))
+	}
+	if err := errors.Join(house.AddCamera(camera.ID(), "door"), house.Adopt(camera)); err != nil {
+		b.Fatal(err)
+	}
+	began := time.Now()
+	up := must(Open(Config{
+		Dir: path.Join(b.TempDir(), "spool"), Camera: camera, Broker: "mqtts://test", Budget: 1 << 24,
+		Now: time.Now, Mono: func() time.Duration { return time.Since(began) },
+	}))
+	defer up.Close()
+	p := encode.Picture{Kind: encode.Snapshot, Media: "image/jpeg", Data: make([]byte, 300_000), Width: 1920, Height: 1080, Cause: encode.CauseWatch, Taken: began}
+	hold := func() {
+		up.mu.Lock()
+		defer up.mu.Unlock()
+		if err := up.view.hold("viewer", make([]byte, seal.MinNonce), up.config.Mono()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("frame", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(p.Data)))
+		for b.Loop() {
+			hold()
+			if err := up.View(p); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("seal alone", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(p.Data)))
+		m := up.pictureMeta(p)
+		m.Stream, m.Kind, m.Nonce = seal.View, seal.KindView, make([]byte, seal.MinNonce)
+		for b.Loop() {
+			m.Seq++
+			if _, err := up.sealer.Seal(m, p.Data); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

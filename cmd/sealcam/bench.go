@@ -23,13 +23,14 @@ scene where there is none.
 
 // runBench is "sealcam bench".
 func runBench(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("bench", "sealcam bench [--source NAME] [--for TIME] [--listen ADDR] [--report FILE] [--save DIR]", benchText)
+	fs := env.Flags("bench", "sealcam bench [--source NAME] [--for TIME] [--listen ADDR] [--report FILE] [--save DIR] [--view]", benchText)
 	source := fs.String("source", "auto", "where frames come from")
 	once := fs.Bool("once", false, "end with the film instead of starting it again")
 	span := fs.Duration("for", 0, "how long to run; until interrupted if 0")
 	listen := fs.String("listen", "127.0.0.1:8480", "`address` of the page, on this machine")
 	report := fs.String("report", "", "`file` to write the measured figures to, as JSON")
 	save := fs.String("save", "", "`directory` to keep verified pictures, clips and their proofs in")
+	view := fs.Bool("view", false, "watch live view all the time, and tell how fast it is")
 	debug := fs.Bool("debug", false, "tell what every part does on standard error")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
@@ -45,7 +46,7 @@ func runBench(ctx context.Context, env *cli.Env, args []string) error {
 		level = slog.LevelDebug
 	}
 	return bench.Run(ctx, env, bench.Config{
-		Source: agent.Source{Name: *source, Once: *once}, For: *span, Listen: *listen, Report: *report, Save: *save,
+		Source: agent.Source{Name: *source, Once: *once}, For: *span, Listen: *listen, Report: *report, Save: *save, View: *view,
 		Log: slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level})),
 	})
 }

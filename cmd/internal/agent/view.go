@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -101,11 +102,14 @@ func (a *Agent) views(ctx context.Context) error {
 	if a.view == nil {
 		return nil
 	}
+	runtime.LockOSThread() // the meter reads this thread's CPU clock
+	defer runtime.UnlockOSThread()
+	m := newMeter(&a.cpu)
 	rest := time.NewTimer(0)
 	defer rest.Stop()
 	for h := range a.view.made {
 		began := a.mono()
-		err := a.seen(h)
+		err := a.seen(h, m)
 		if err != nil && !errors.Is(err, uplink.ErrUnwatched) && !errors.Is(err, uplink.ErrPrivate) && !errors.Is(err, uplink.ErrUncounted) {
 			a.failed.Add(1)
 			a.log.Debug("a frame was not shown", "err", err)
@@ -121,7 +125,7 @@ func (a *Agent) views(ctx context.Context) error {
 }
 
 // seen makes a frame's picture and seals it.
-func (a *Agent) seen(h *viewed) error {
+func (a *Agent) seen(h *viewed, m *meter) error {
 	v := a.view
 	v.sealing.Lock()
 	defer v.sealing.Unlock()
@@ -130,6 +134,9 @@ func (a *Agent) seen(h *viewed) error {
 	if v.out, p.Width, p.Height, err = v.jpeg.AppendHalved(v.out[:0], &h.frame, h.halvings); err != nil {
 		return err
 	}
+	m.mark(StageEncode)
 	p.Data = v.out // is not kept
-	return a.up.View(p)
+	err = a.up.View(p)
+	m.mark(StageSeal)
+	return err
 }

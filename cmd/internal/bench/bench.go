@@ -38,6 +38,7 @@ type Config struct {
 	Listen string        // address of the page, loopback only
 	Report string        // file for the Report, "" for none
 	Save   string        // directory for verified pictures and their proofs, "" for none
+	View   bool          // the counting viewer watches live view
 	Log    *slog.Logger
 }
 
@@ -58,6 +59,7 @@ type bench struct {
 	viewer           *viewer.Viewer
 	url              string // of the page, with the viewer's key
 	verdicts         *verdicts
+	views            *verdicts // of frames of live view
 	films            *album.Films
 	album            *album.Album // nil without Save
 	cut              atomic.Bool  // the cameras' network
@@ -75,7 +77,7 @@ func Run(ctx context.Context, env *cli.Env, c Config) error {
 
 // newBench makes every part; nothing runs yet.
 func newBench(ctx context.Context, c Config) (b *bench, err error) {
-	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts()}
+	b = &bench{Config: c, source: c.Source.Auto(), began: time.Now(), cpuBefore: agent.ProcessCPU(), verdicts: newVerdicts(), views: newVerdicts()}
 	if b.dir, err = os.MkdirTemp("", "sealcam-bench-"); err != nil {
 		return nil, err
 	}
@@ -205,6 +207,9 @@ func (b *bench) parts(ctx context.Context, screen *screen) error {
 	})
 	g.Go(func() error { return b.neighbours.agent.Run(running) })
 	g.Go(func() error { return b.watch(running) })
+	if b.View {
+		g.Go(func() error { return b.viewer.Watch(running, b.home.camera.ID()) })
+	}
 	g.Go(func() error { return b.page.Run(running) })
 	g.Go(func() error { return b.page.Serve(running, b.listener) })
 	g.Go(func() error { return screen.run(running) })

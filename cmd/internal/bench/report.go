@@ -42,6 +42,13 @@ type Report struct {
 	PartsVerified uint64  `json:"parts_verified"`
 	RingMB        float64 `json:"ring_mb"` // that pre-roll takes of the camera's memory
 
+	Views          uint64  `json:"views_sealed"` // frames of live view
+	ViewsVerified  uint64  `json:"views_verified"`
+	ViewsRefused   uint64  `json:"views_refused"`
+	ViewFPS        float64 `json:"views_fps"`            // verified, from the first to the last
+	ViewLatency    float64 `json:"views_latency_ms_p50"` // from capture to verified
+	ViewLatencyP95 float64 `json:"views_latency_ms_p95"`
+
 	FirstVerified float64 `json:"first_verified_s"` // from the start of the bench; 0: none
 	Latency       float64 `json:"latency_ms_p50"`   // from capture to verified, live pictures
 	LatencyP95    float64 `json:"latency_ms_p95"`
@@ -68,6 +75,7 @@ type verdicts struct {
 	refused  uint64
 	reasons  map[string]uint64
 	first    time.Time
+	last     time.Time
 	latency  []time.Duration // of the newest, a ring
 	next     int
 	fresh    chan struct{} // closed at the first verified picture
@@ -83,6 +91,7 @@ func newVerdicts() *verdicts {
 func (v *verdicts) accept(at time.Time, latency time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.last = at
 	if v.verified++; v.verified == 1 {
 		v.first = at
 		close(v.fresh)
@@ -114,6 +123,17 @@ func (v *verdicts) refuse(reason string) {
 	defer v.mu.Unlock()
 	v.refused++
 	v.reasons[reason]++
+}
+
+// rate returns how many were verified and refused, and how many a second were
+// verified from the first to the last.
+func (v *verdicts) rate() (verified, refused uint64, fps float64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if span := v.last.Sub(v.first).Seconds(); span > 0 {
+		fps = float64(v.verified-1) / span
+	}
+	return v.verified, v.refused, fps
 }
 
 // percentile returns the p-th part (0..1) of the kept latencies, in ms.
@@ -148,6 +168,8 @@ func (b *bench) report() Report {
 	if r.Seconds > 0 {
 		r.FPS = float64(s.Capture.Frames) / r.Seconds
 	}
+	r.Views, r.ViewLatency, r.ViewLatencyP95 = s.Uplink.Views, b.views.percentile(0.5), b.views.percentile(0.95)
+	r.ViewsVerified, r.ViewsRefused, r.ViewFPS = b.views.rate()
 	v := b.verdicts
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -118,6 +118,10 @@ func (s *screen) closing(r Report) {
 	row("pictures", "%d sealed, %s verified, %s refused%s", r.Sealed, e.Paint(cli.Good, fmt.Sprint(r.Verified)), s.paintRefused(r.Refused), reasonWords(r.Reasons))
 	row("clips", "%d, of %d parts sealed, %s verified", r.Clips, r.PartsSealed, e.Paint(cli.Good, fmt.Sprint(r.PartsVerified)))
 	row("latency", "%.0f ms from lens to verdict, 95 %% within %.0f ms", r.Latency, r.LatencyP95)
+	if s.b.View {
+		row("live view", "%d frames sealed, %s verified, %s refused, %.1f a second, %.0f ms from lens to verdict, 95 %% within %.0f ms",
+			r.Views, e.Paint(cli.Good, fmt.Sprint(r.ViewsVerified)), s.paintRefused(r.ViewsRefused), r.ViewFPS, r.ViewLatency, r.ViewLatencyP95)
+	}
 	row("memory", "%.0f MB for both cameras, broker, page and viewer", r.RSS)
 	if s.b.Report != "" {
 		row("report", "%s", s.b.Report)

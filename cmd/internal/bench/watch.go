@@ -22,7 +22,7 @@ const (
 // relay makes a viewer's way to the broker, with a relay in front that can turn
 // hostile.
 func (b *bench) relay(v *identity.Viewer) (*feed.Relay, error) {
-	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: b.broker.URL(), TLS: v.TLS()}, View: v.Name() == pageViewer, Log: b.Log})
+	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: b.broker.URL(), TLS: v.TLS()}, View: b.View || v.Name() == pageViewer, Log: b.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +75,9 @@ func (b *bench) watch(ctx context.Context) error {
 		case viewer.Verified:
 			m := o.Verified.Meta()
 			switch m.Kind {
+			case seal.KindView:
+				b.views.accept(o.At, o.At.Sub(m.Taken))
+				return nil
 			case seal.KindSnapshot:
 			case seal.KindClip:
 				b.verdicts.part()
@@ -86,6 +89,10 @@ func (b *bench) watch(ctx context.Context) error {
 			b.verdicts.accept(o.At, o.At.Sub(m.Taken))
 			return b.store(o.Verified)
 		case viewer.Refused:
+			if o.Kind == feed.View {
+				b.views.refuse(string(o.Refusal.Reason))
+				return nil
+			}
 			b.verdicts.refuse(string(o.Refusal.Reason))
 		}
 		return nil

@@ -17,6 +17,7 @@ type errand struct {
 	camera  seal.CameraID
 	kind    string
 	payload []byte
+	round   uint64 // of signing
 	sent    func() // called with v.mu held
 }
 
@@ -63,7 +64,13 @@ func (v *Viewer) tend(ctx context.Context, last bool) {
 func (v *Viewer) run(ctx context.Context, e errand) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	if err := v.feed.Send(ctx, e.camera, e.kind, e.payload); err != nil {
+	var err error
+	if e.kind == feed.Command {
+		err = v.send(ctx, e.camera, e.payload, e.round)
+	} else {
+		err = v.feed.Send(ctx, e.camera, e.kind, e.payload)
+	}
+	if err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -111,6 +118,10 @@ func (v *Viewer) plan(last bool) (state []byte, errands []errand) {
 		errands = v.planReceipt(errands, entry.ID, c)
 		errands = v.planResends(errands, entry.ID, c, now)
 	}
+	round := v.round()
+	for i := range errands {
+		errands[i].round = round
+	}
 	// Commands count up, and that is state too.
 	if v.news.durable || len(errands) > 0 || v.news.live && (last || now.Sub(v.news.since) >= liveEvery) {
 		state, v.news = v.opener.State(), news{since: now}
@@ -122,7 +133,7 @@ func (v *Viewer) planRoster(errands []errand, id seal.CameraID, c *care, now tim
 	if !c.behind || !c.push.over(now) {
 		return errands
 	}
-	return append(errands, errand{id, feed.Roster, v.identity.SignedRoster(), func() {
+	return append(errands, errand{camera: id, kind: feed.Roster, payload: v.identity.SignedRoster(), sent: func() {
 		c.behind = false // unless it shows again
 		c.push.lengthen(now)
 	}})
@@ -138,7 +149,7 @@ func (v *Viewer) planReceipt(errands []errand, id seal.CameraID, c *care) []erra
 		v.tell("no receipt", err)
 		return errands
 	}
-	return append(errands, errand{id, feed.Command, cmd, func() { c.unreceipted -= n; v.stats.Receipts++ }})
+	return append(errands, errand{camera: id, kind: feed.Command, payload: cmd, sent: func() { c.unreceipted -= n; v.stats.Receipts++ }})
 }
 
 func (v *Viewer) planResends(errands []errand, id seal.CameraID, c *care, now time.Time) []errand {
@@ -158,7 +169,7 @@ func (v *Viewer) planResends(errands []errand, id seal.CameraID, c *care, now ti
 			return errands
 		}
 		newest := i == len(gaps)-1
-		errands = append(errands, errand{id, feed.Command, cmd, func() {
+		errands = append(errands, errand{camera: id, kind: feed.Command, payload: cmd, sent: func() {
 			v.stats.Resends++
 			if newest {
 				c.chase.lengthen(now)

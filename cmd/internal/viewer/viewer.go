@@ -55,7 +55,9 @@ type Viewer struct {
 	mu      sync.Mutex // guards what follows, for short times
 	opener  *seal.Opener
 	cameras map[seal.CameraID]*care
-	news    news // since the state was stored
+	news    news                     // since the state was stored
+	signed  uint64                   // rounds of signing commands
+	latest  map[seal.CameraID]uint64 // the newest round of which a command was sent
 	told    map[string]bool
 	watched map[seal.CameraID]bool // true once its live view was proven
 	stats   Stats
@@ -129,7 +131,7 @@ func New(c Config) (*Viewer, error) {
 	}
 	v := &Viewer{
 		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"), unlock: unlock,
-		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{}, watched: map[seal.CameraID]bool{},
+		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{}, watched: map[seal.CameraID]bool{}, latest: map[seal.CameraID]uint64{},
 	}
 	v.stats.Refused, v.stats.Rosters = map[seal.Reason]uint64{}, map[seal.Reason]uint64{}
 	for _, camera := range c.Identity.Roster().Cameras {
@@ -224,9 +226,32 @@ func (v *Viewer) one(it feed.Item, each func(Outcome) error) error {
 func (v *Viewer) Ask(ctx context.Context, camera seal.CameraID) error {
 	v.mu.Lock()
 	cmd, _, err := v.opener.Ask(camera)
+	round := v.round()
 	v.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	return v.send(ctx, camera, cmd, round)
+}
+
+// errOvertaken says that a command was not sent, because one that was signed after
+// it was: the camera would refuse it.
+var errOvertaken = errors.New("a command that was signed later was sent before")
+
+// round begins a round of signing. v.mu is held.
+func (v *Viewer) round() uint64 {
+	v.signed++
+	return v.signed
+}
+
+// send sends a command that was signed in a round.
+func (v *Viewer) send(ctx context.Context, camera seal.CameraID, cmd []byte, round uint64) error {
+	v.mu.Lock()
+	overtaken := round < v.latest[camera]
+	v.latest[camera] = max(round, v.latest[camera])
+	v.mu.Unlock()
+	if overtaken {
+		return errOvertaken
 	}
 	return v.feed.Send(ctx, camera, feed.Command, cmd)
 }

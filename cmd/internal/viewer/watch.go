@@ -41,13 +41,14 @@ func (v *Viewer) Watch(ctx context.Context, camera seal.CameraID) error {
 func (v *Viewer) watchOnce(ctx context.Context, camera seal.CameraID) error {
 	v.mu.Lock()
 	cmd, err := v.opener.Watch(camera)
+	round := v.round()
 	v.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, seal.WatchEach)
 	defer cancel()
-	return v.feed.Send(ctx, camera, feed.Command, cmd)
+	return v.send(ctx, camera, cmd, round)
 }
 
 // openView opens a frame of live view, if this viewer watches: others' are none of

@@ -92,3 +92,56 @@ func TestWatchCamera(t *testing.T) {
 		w.expect("after the end")
 	})
 }
+
+// slow is a Feed whose broker takes its time to answer.
+type slow struct {
+	feed.Feed
+	takes time.Duration
+}
+
+func (s slow) Send(ctx context.Context, camera seal.CameraID, kind string, payload []byte) error {
+	err := s.Feed.Send(ctx, camera, kind, payload)
+	time.Sleep(s.takes) // until the broker has it
+	return err
+}
+
+// A camera obeys no command that was signed before one that it has: whatever is
+// said to it at one time arrives in the order of its signing.
+func TestCommandsArriveInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHome(t)
+		h.feed = slow{h.fake, 700 * time.Millisecond}
+		w := h.watch()
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { w.Watch(ctx, h.door.id); close(ended) }()
+		for i := range 60 {
+			h.fake.Deliver(h.door.picture("event"))
+			time.Sleep(500 * time.Millisecond)
+			if i%7 == 0 {
+				go w.Ask(ctx, h.door.id)
+			}
+		}
+		stop()
+		<-ended
+		w.stop()
+		r, _, err := h.owner.Roster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		verbs, last := map[string]int{}, uint64(0)
+		for _, s := range h.fake.Sent() {
+			cmd, err := seal.OpenCommand(h.door.id, r, s.Payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if verbs[cmd.Verb]++; cmd.Counter <= last {
+				t.Errorf("%s %d came after %d", cmd.Verb, cmd.Counter, last)
+			}
+			last = cmd.Counter
+		}
+		if verbs[seal.VerbWatch] < 3 || verbs[seal.VerbReceipt] < 3 || verbs[seal.VerbSnapshot] < 3 {
+			t.Errorf("sent %v", verbs)
+		}
+	})
+}

@@ -271,10 +271,18 @@ class Worker {
 const sealcamReady = () => worker.opening === true;
 const parse = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
 
-// up hands something signed to the server, which publishes it.
-async function up(camera, signed, kind = 'cmd') {
+// up hands something signed to the server, which publishes it. One goes after the
+// other, in the order in which they were signed: a camera obeys no command that was
+// signed before one that it has.
+let before = Promise.resolve();
+function up(camera, signed, kind = 'cmd') {
+  before = before.then(() => post(camera, signed, kind));
+  return before;
+}
+
+async function post(camera, signed, kind) {
   try {
-    const answer = await fetch(`up?kind=${kind}&camera=${camera}`, { method: 'POST', body: signed });
+    const answer = await fetch(`up?kind=${kind}&camera=${camera}`, { method: 'POST', body: signed, signal: AbortSignal.timeout(15000) });
     return { ok: answer.ok, text: answer.ok ? '' : (await answer.text()).slice(0, 200) };
   } catch {
     return { ok: false, text: 'The server is not reached.' };
