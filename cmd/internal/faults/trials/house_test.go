@@ -264,7 +264,7 @@ func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
 	for limit := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(limit) {
-			if h.eye != nil {
+			if h.eye != nil && h.eye.viewer != nil {
 				h.t.Logf("viewer: %+v", h.eye.stats())
 			}
 			h.t.Fatalf("waited %v until %s", patience, what)
@@ -297,7 +297,7 @@ func (h *house) watch(addr string) *screen {
 	h.t.Cleanup(func() {
 		h.eye.stop()
 		if h.t.Failed() {
-			h.t.Logf("viewer's log:\n%s", h.eye.log.tail(20))
+			h.t.Logf("viewer's log:\n%s", h.eye.log.tail(40))
 		}
 	})
 	return h.eye
@@ -312,7 +312,11 @@ func (s *screen) start() {
 	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	from, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: "mqtts://" + s.addr, TLS: own.TLS()}, Log: log})
 	check(t, err)
-	v, err := viewer.New(viewer.Config{Identity: own, Feed: from, Now: time.Now, Log: log})
+	var v *viewer.Viewer
+	s.house.until("the viewer's lock is free", func() bool { // a process that another trial starts has it for a moment
+		v, err = viewer.New(viewer.Config{Identity: own, Feed: from, Now: time.Now, Log: log})
+		return !errors.As(err, new(*identity.LockedError))
+	})
 	check(t, err)
 	s.mu.Lock()
 	s.viewer, s.since = v, map[seal.CameraID]bool{}
