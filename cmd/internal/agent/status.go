@@ -117,6 +117,9 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),
 		}
 	}
+	if a.tape != nil {
+		s.Capture["recording"] = map[string]any{"missed": st.Ring.Missed, "left_out": a.tape.recorder.Bad()} // frames
+	}
 	if limits := a.limits.Load(); limits != nil && len(*limits) > 0 {
 		s.Capture["limits"] = *limits // it runs without, so this is no trouble
 	}
