@@ -64,6 +64,9 @@ func TestDrill(t *testing.T) {
 			t.Errorf("%s: the second opener had %v, uplink/seal %v", name, got, row)
 		}
 	}
+	if ours.Clips.Shown == 0 || !reflect.DeepEqual(theirs.Clips, ours.Clips) {
+		t.Errorf("clips as they came: the second opener had %v, uplink/seal %v", theirs.Clips, ours.Clips)
+	}
 	if theirs.AuthenticShown != ours.AuthenticShown {
 		t.Errorf("it showed %d authentic messages, uplink/seal %d", theirs.AuthenticShown, ours.AuthenticShown)
 	}

@@ -6,7 +6,7 @@ import { same } from './cbor.mjs';
 import { DURABLE, LIVE, RECORDING, VIEW } from './message.mjs';
 import { broken, refuse } from './refusal.mjs';
 
-const BOOTS = 16, HASHES = 32, GAPS = 64, WILLS = 16;
+const BOOTS = 16, HASHES = 128, LATELY = 32, GAPS = 64, WILLS = 16;
 const known = (h) => h !== undefined && h.some((x) => x !== 0);
 const newest = (list, n) => list.slice(-n);
 const alarm = (detail) => broken(detail, { alarm: true });
@@ -14,6 +14,8 @@ const alarm = (detail) => broken(detail, { alarm: true });
 // Head is the highest message of a stream, the boots before it, and the newest hashes.
 class Head {
   boots = []; hashes = [];
+
+  constructor(most) { this.most = most; }
 
   known(m) { return this.hashes.find((x) => x.seq === m.seq); }
 
@@ -24,7 +26,7 @@ class Head {
   }
 
   record(m) {
-    this.hashes = newest([...this.hashes, { seq: m.seq, hash: m.hash }].sort((a, b) => a.seq - b.seq), HASHES);
+    this.hashes = newest([...this.hashes, { seq: m.seq, hash: m.hash }].sort((a, b) => a.seq - b.seq), this.most);
     if (this.seq !== undefined && m.seq < this.seq) return;
     if (this.boot && !same(this.boot, m.boot)) this.boots = newest([...this.boots, this.boot], BOOTS);
     Object.assign(this, { seq: m.seq, hash: m.hash, boot: m.boot, roster: m.roster });
@@ -32,7 +34,7 @@ class Head {
 }
 
 export class Memory {
-  durable = new Head(); live = new Head(); view = new Head(); wills = []; gaps = []; floor = 0;
+  durable = new Head(HASHES); live = new Head(LATELY); view = new Head(LATELY); wills = []; gaps = []; floor = 0;
 
   place(m) {
     if (m.stream === RECORDING) refuse('replayed', 'a part of a recording is no news');
