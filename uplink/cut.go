@@ -74,7 +74,11 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 	if o.seq != 0 && !o.sent() {
 		s.handed.set(o.seq, o.at)
 	}
-	s.publish(ctx, m, flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && o.sent(), recalled: o.recalled})
+	f := flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && o.sent(), recalled: o.recalled}
+	if f.live && o.name != [16]byte{} {
+		f.parts = o
+	}
+	s.publish(ctx, m, f)
 }
 
 // keepWhole says that a message larger than a piece goes at once, because the broker
@@ -82,6 +86,19 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 // where the link carries it soon.
 func (s *session) keepWhole(o *outgoing, size int) bool {
 	return o.class == spool.Status || o.whole.Retained && size <= min(s.link.soon(), s.ceiling)
+}
+
+// again makes ready to send a live picture once more, whole, where nothing newer
+// waits: it went in pieces, which brokers do not keep, and they have shown that the
+// link carries it soon. So the first picture of a connection gets to those who come
+// after it.
+func (s *session) again(o *outgoing) {
+	if size := len(o.whole.Payload); s.picture != nil || size > s.link.piece() && !s.keepWhole(o, size) {
+		return
+	}
+	o.at, o.name = 0, [16]byte{}
+	s.picture = o
+	s.lives++
 }
 
 // arrived takes note that the broker has a stored message up to an end.

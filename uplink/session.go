@@ -31,11 +31,12 @@ var errNoAck = errors.New("the broker answers and acknowledges nothing")
 type flight struct {
 	token mqtt.Token
 	stamp stamp
-	size  int    // bytes
-	seq   uint64 // of a durable message; 0 for others
-	end   int    // bytes of that message that have arrived with this
-	last  bool   // which are all
-	live  bool   // the end of a live picture
+	size  int       // bytes
+	seq   uint64    // of a durable message; 0 for others
+	end   int       // bytes of that message that have arrived with this
+	last  bool      // which are all
+	live  bool      // the end of a live picture
+	parts *outgoing // which went in pieces; nil for others
 	hello bool
 	view  bool
 
@@ -216,6 +217,9 @@ func (s *session) acknowledged() error {
 	s.link.acknowledged(s.config.Mono(), f.stamp, f.size)
 	s.proven = max(s.proven, f.size)
 	s.raise()
+	if f.parts != nil {
+		s.again(f.parts)
+	}
 	if f.seq != 0 {
 		s.arrived(f)
 	}
