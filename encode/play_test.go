@@ -85,6 +85,28 @@ func once(film []*capture.Frame) []*capture.Frame {
 	return film
 }
 
+// without returns an access unit less its n-th slice.
+func without(t testing.TB, au []byte, n int) (out []byte) {
+	t.Helper()
+	slices := 0
+	for s := annexb.Scan(au); ; {
+		u, ok := s.Next()
+		if !ok {
+			break
+		}
+		if r, _ := annexb.RoleOf(annexb.H264, u); r == annexb.Slice || r == annexb.KeySlice {
+			if slices++; slices == n+1 {
+				continue
+			}
+		}
+		out = append(append(out, 0, 0, 0, 1), u...)
+	}
+	if slices != 3 {
+		t.Fatalf("%d slices in a frame, want 3", slices)
+	}
+	return out
+}
+
 // joined is a clip: its first part and what stands behind the head of the others.
 func joined(parts []Picture) []byte {
 	out := bytes.Clone(parts[0].Data)
@@ -211,6 +233,15 @@ func TestBadStreams(t *testing.T) {
 		if len(c.parts) != 0 || c.ring.Stats().Skipped != 149 {
 			t.Errorf("%d parts of what nobody can decode, %d frames skipped", len(c.parts), c.ring.Stats().Skipped)
 		}
+		if bare := c.ring.Stats().Bare; bare != 14800*time.Millisecond {
+			t.Errorf("parameter sets are said to lack for %v", bare)
+		}
+		late := *good[0]
+		late.Seq, late.Mono = 150, 15*time.Second
+		push(t, c.ring, &late)
+		if st := c.ring.Stats(); st.Bare != 0 || st.Frames != 1 {
+			t.Errorf("parameter sets have come: %+v", st)
+		}
 	})
 	t.Run("lost frames", func(t *testing.T) {
 		c := ofFive(t)
@@ -220,6 +251,27 @@ func TestBadStreams(t *testing.T) {
 		}
 		plays(t, joined(c.parts), "h264", 116)
 	})
+	for name, slice := range map[string]int{"first slice lost": 0, "second slice lost": 1} {
+		t.Run(name, func(t *testing.T) { // kept: a decoder covers the hole, and goes on
+			c := ofFive(t)
+			sliced := film(t, annexb.H264, "322x182", 10, 15, "-slices", "3")
+			for _, n := range []int{45, 50} { // one of the two is a key frame
+				sliced[n].Data = without(t, sliced[n].Data, slice)
+			}
+			c.run(sliced)
+			if st := c.ring.Stats(); st.Skipped != 0 || c.c.Stats().Bad != 0 {
+				t.Errorf("%+v, %d left out", st, c.c.Stats().Bad)
+			}
+			file := filepath.Join(t.TempDir(), "clip.mp4")
+			if err := os.WriteFile(file, joined(c.parts), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, complaints := ffmpeg(t, "ffprobe", "-v", "info", "-show_entries", "frame=pts", "-of", "csv=p=0", file)
+			if shown := len(strings.Fields(out)); shown != 121 || !strings.Contains(complaints, "concealing") {
+				t.Errorf("%d frames are shown, and a decoder says %q", shown, complaints)
+			}
+		})
+	}
 	t.Run("another size", func(t *testing.T) {
 		c := ofFive(t)
 		other := film(t, annexb.H264, "242x136", 10, 15)

@@ -36,6 +36,8 @@ type Ring struct {
 	waiting bool           // for a key frame
 	seq     uint64         // Frame.Seq of the frame before
 	params  *annexb.Params // of the take, nil while none are known; never changed, but replaced
+	bare    time.Duration  // since when (Frame.Mono) frames come of which none could be kept for want of them
+	isBare  bool           // there were some, and no parameter sets since
 	count   RingStats
 }
 
@@ -59,6 +61,9 @@ type RingStats struct {
 	Skipped uint64        // frames that nothing could be decoded from: no key frame before them, or too large
 	Lost    uint64        // frames that a clip wanted and that had to go for want of memory
 	Missed  uint64        // frames that the Recorder wanted, the same
+	// Bare is how long frames of H.264 or H.265 have come without the parameter sets
+	// that a decoder needs first, so that nothing can be made of them; 0 once those come.
+	Bare time.Duration
 }
 
 // unwanted is Ring.wanted when nobody reads.
@@ -74,7 +79,9 @@ func NewRing(bytes int, span time.Duration) *Ring {
 // Push copies f, a compressed frame, into the ring. Frames that nothing can be
 // decoded from are skipped and counted: those of H.264 and H.265 that stand on a
 // frame which is not there (after the start of a take, or behind a loss), up to
-// the next key frame, and all before the first parameter sets.
+// the next key frame, and all before the first parameter sets. A frame of which
+// only slices were lost is kept: a decoder fills the hole from the frame before, and
+// one bad second shows more than none.
 //
 // The error is a *capture.BadFrame for a frame that is not what its format says.
 func (r *Ring) Push(f *capture.Frame) error {
@@ -94,6 +101,7 @@ func (r *Ring) Push(f *capture.Frame) error {
 	if info.Params {
 		r.learn(codec, f.Data)
 	}
+	r.lacks(codec != 0 && r.params == nil, f.Mono)
 	gap := r.open && f.Seq > r.seq+1
 	r.seq = f.Seq
 	r.waiting = r.waiting || gap
@@ -109,6 +117,17 @@ func (r *Ring) Push(f *capture.Frame) error {
 	})
 	r.forget(f.Mono - r.span)
 	return nil
+}
+
+// lacks notes since when frames come without parameter sets; at is Frame.Mono.
+func (r *Ring) lacks(params bool, at time.Duration) {
+	if params && (!r.isBare || at < r.bare) {
+		r.bare = at
+	}
+	r.isBare, r.count.Bare = params, 0
+	if params {
+		r.count.Bare = at - r.bare
+	}
 }
 
 // inspect tells whether decoding can begin with f. The codec is 0 for JPEG.
@@ -165,6 +184,7 @@ func differ(a, b capture.Format) bool {
 func (r *Ring) Cut(why End) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lacks(false, 0)
 	r.cut(why)
 }
 
@@ -178,6 +198,7 @@ func (r *Ring) cut(why End) {
 func (r *Ring) Clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.lacks(false, 0)
 	r.cut(EndCamera)
 	for r.oldest < r.next {
 		r.drop()
