@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -65,6 +66,9 @@ type coder struct {
 	sets    bool          // parameter sets did
 	last    time.Duration // Frame.Mono
 	said    string
+
+	failures atomic.Uint64
+	trouble  atomic.Pointer[string] // what failed last, in words; nil once another one has worked for encoderTrust
 }
 
 // newCoder returns the coder for the settings.
@@ -103,6 +107,9 @@ func (c *coder) compress(ctx context.Context, f *capture.Frame) (worked bool, er
 	c.last = f.Mono
 	if err == nil {
 		err = v.Encode(ctx, f, c.each)
+	}
+	if err == nil && c.count > 0 && c.trouble.Load() != nil && c.mono()-c.opened > encoderTrust {
+		c.trouble.Store(nil)
 	}
 	if bad := (*capture.BadFrame)(nil); err == nil || errors.As(err, &bad) || ctx.Err() != nil {
 		return false, err
@@ -173,6 +180,9 @@ func (c *coder) fail(err error) {
 	if c.strikes++; c.strikes >= encoderStrikes {
 		c.strikes, c.next = 0, now+encoderRest
 	}
+	words := "the video encoder fails: clips lack frames, or are of motion JPEG: " + err.Error()
+	c.trouble.Store(&words)
+	c.failures.Add(1)
 	c.log.Warn("the encoder has failed", "err", err, "again_in", c.next-now)
 }
 

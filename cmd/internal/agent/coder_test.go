@@ -231,9 +231,17 @@ func TestEncoderFails(t *testing.T) {
 	if enc.opened != encoderStrikes || enc.closed != encoderStrikes || s.got[capture.MJPEG] != 10-encoderStrikes {
 		t.Errorf("opened %d times, closed %d times, stored %v", enc.opened, enc.closed, s.got)
 	}
+	if words := s.trouble.Load(); s.failures.Load() != encoderStrikes || words == nil || !strings.Contains(*words, "encoder fails") || !strings.Contains(*words, v4l2.ErrEncoderStuck.Error()) {
+		t.Errorf("%d failures are counted, and the trouble is %v", s.failures.Load(), words)
+	}
 	broken = false
 	s.now += encoderRest
-	s.take(t, 10)
+	if s.take(t, 10); s.trouble.Load() == nil {
+		t.Error("an encoder that has failed is trusted after a second")
+	}
+	if s.take(t, int(encoderTrust/(100*time.Millisecond))); s.trouble.Load() != nil {
+		t.Errorf("an encoder that works again is still a trouble: %s", *s.trouble.Load())
+	}
 	for range 2 * encoderStrikes {
 		s.take(t, int(encoderTrust/(100*time.Millisecond))+10)
 		broken = true
@@ -241,7 +249,7 @@ func TestEncoderFails(t *testing.T) {
 		broken = false
 	}
 	s.take(t, 1)
-	if enc.opened != 3*encoderStrikes+1 || s.got[capture.MJPEG] != 10-encoderStrikes {
+	if enc.opened != 3*encoderStrikes+1 || s.failures.Load() != 3*encoderStrikes || s.got[capture.MJPEG] != 10-encoderStrikes {
 		t.Errorf("opened %d times, stored %v", enc.opened, s.got)
 	}
 	// Frames stay away for a while: what is inside is of before.

@@ -231,9 +231,11 @@ type Stats struct {
 	Parts   uint64           // of clips, sealed
 	Ring    encode.RingStats // what clips are made of; zero without clips
 	Cutter  encode.CutterStats
-	Skipped uint64 // pictures not taken because sealing had fallen behind
-	Bad     uint64 // frames whose content could not be read, beside those that Capture counts
-	Failed  uint64 // pictures that could not be encoded or sealed
+	// EncoderFailed is how often this machine's video encoder was given up.
+	EncoderFailed uint64
+	Skipped       uint64 // pictures not taken because sealing had fallen behind
+	Bad           uint64 // frames whose content could not be read, beside those that Capture counts
+	Failed        uint64 // pictures that could not be encoded or sealed
 	// Unmasked are pictures that were not sent because the privacy masks could not
 	// be applied to them; they count as failed too.
 	Unmasked uint64
@@ -261,7 +263,7 @@ func (a *Agent) Stats() Stats {
 	}
 	if a.clips != nil {
 		s.Clips, s.Parts, s.Ring = a.clipsSealed.Load(), a.partsSealed.Load(), a.clips.ring.Stats()
-		s.Cutter = a.clips.cutter.Stats()
+		s.Cutter, s.EncoderFailed = a.clips.cutter.Stats(), a.clips.coder.failures.Load()
 	}
 	for i := range a.cpu {
 		s.CPU[i] = time.Duration(a.cpu[i].Load())

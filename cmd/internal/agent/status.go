@@ -65,45 +65,19 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if st.Light != capture.LightUnknown {
 		s.Light = st.Light.String()
 	}
-	if len(st.Faults) > 0 {
-		s.State, s.Troubles = "trouble", st.Faults
-	}
-	c, closed := st.Capture, a.closure.Load()
-	if closed != nil {
-		s.Privacy = &closed.said
-	}
-	switch {
-	case closed != nil && closed.said.On:
-		s.State = "privacy"
-		if closed.stuck {
-			s.Troubles = append(slices.Clone(s.Troubles), "the camera should be closed, and its driver does not let go of it")
-		}
-	case c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second:
+	closed := a.closure.Load()
+	if s.Troubles = a.troubles(st, began, closed); len(s.Troubles) > 0 {
 		s.State = "trouble"
-		s.Troubles = append(slices.Clone(s.Troubles), "no frames from the camera: "+c.LastError)
-	default:
-		if trouble := st.Sight.Sentence(); trouble != "" {
-			s.State = "trouble"
-			s.Troubles = append(slices.Clone(s.Troubles), trouble)
-		}
 	}
-	if r := a.up.Recording(); r != nil {
-		if trouble := r.Trouble; trouble != "" {
-			if s.State == "running" {
-				s.State = "trouble"
-			}
-			s.Troubles = append(slices.Clone(s.Troubles), trouble)
+	if closed != nil {
+		if s.Privacy = &closed.said; closed.said.On {
+			s.State = "privacy"
 		}
 	}
 	if a.unkept.Load() {
-		s.Troubles = append(slices.Clone(s.Troubles), "what was said last about privacy is not kept: the camera's memory cannot be written")
+		s.Troubles = append(s.Troubles, "what was said last about privacy is not kept: the camera's memory cannot be written")
 	}
-	if st.Unmasked > 0 {
-		if s.State == "running" {
-			s.State = "trouble"
-		}
-		s.Troubles = append(slices.Clone(s.Troubles), "pictures are held back: the privacy masks could not be applied to some frames")
-	}
+	c := st.Capture
 	if a.namer != nil {
 		s.Model = &uplink.ModelStatus{Source: a.namer.Words(), Named: st.Named, Failed: st.Unnamed, Unwanted: st.Unwanted}
 	}
@@ -113,7 +87,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	}
 	if a.clips != nil {
 		s.Capture["clips"] = map[string]any{
-			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped, "left_out": st.Cutter.Bad, "crowded": st.Cutter.Crowded,
+			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped, "left_out": st.Cutter.Bad, "crowded": st.Cutter.Crowded, "encoder_failed": st.EncoderFailed,
 			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),
 		}
 	}
@@ -124,4 +98,40 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		s.Capture["limits"] = *limits // it runs without, so this is no trouble
 	}
 	return s
+}
+
+// bareFor is how long a camera may give video without parameter sets until that is
+// a trouble: some send them once in many seconds.
+const bareFor = 10 * time.Second
+
+// troubles returns what does not work, in words for a person; the caller owns them.
+func (a *Agent) troubles(st Stats, began time.Duration, closed *closure) (all []string) {
+	all = slices.Clone(st.Faults)
+	switch c := st.Capture; {
+	case closed != nil && closed.said.On:
+		if closed.stuck {
+			all = append(all, "the camera should be closed, and its driver does not let go of it")
+		}
+	case c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second:
+		all = append(all, "no frames from the camera: "+c.LastError)
+	default:
+		if trouble := st.Sight.Sentence(); trouble != "" {
+			all = append(all, trouble)
+		}
+		if st.Ring.Bare >= bareFor {
+			all = append(all, "nothing can be made of the camera's video: it comes without parameter sets, which a decoder needs first (have its encoder repeat them before each key frame)")
+		}
+	}
+	if r := a.up.Recording(); r != nil && r.Trouble != "" {
+		all = append(all, r.Trouble)
+	}
+	if a.clips != nil {
+		if trouble := a.clips.coder.trouble.Load(); trouble != nil {
+			all = append(all, *trouble)
+		}
+	}
+	if st.Unmasked > 0 {
+		all = append(all, "pictures are held back: the privacy masks could not be applied to some frames")
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -112,5 +113,39 @@ func TestLimitsAreToldWithoutTrouble(t *testing.T) {
 	}
 	if said.State != "running" || len(said.Troubles) > 0 {
 		t.Errorf("state %s, troubles %q", said.State, said.Troubles)
+	}
+}
+
+// A camera whose H.264 comes without parameter sets: no clip can be made, and
+// status says why, until they come. An encoder that fails is told too.
+func TestVideoTroubles(t *testing.T) {
+	a := newAgent(t, Defaults(), nil)
+	give := func(at time.Duration, data ...byte) {
+		t.Helper()
+		f := capture.Frame{Format: capture.Format{Pixel: capture.H264, Width: 64, Height: 48}, Data: data, Seq: uint64(at / time.Second), Mono: at}
+		if err := a.store(&f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said := func(words string) bool {
+		s := a.statusNow(a.mono())
+		return s.State == "trouble" && strings.Contains(strings.Join(s.Troubles, "\n"), words)
+	}
+	key := []byte{0, 0, 0, 1, 0x65, 0x88, 0x80}
+	give(time.Second, key...)
+	give(bareFor, key...)
+	if said("parameter sets") {
+		t.Error("parameter sets are missed too early")
+	}
+	if give(bareFor+time.Second, key...); !said("parameter sets") {
+		t.Error("status does not say that parameter sets lack")
+	}
+	sets := []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0xd9, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80}
+	if give(bareFor+2*time.Second, append(sets, key...)...); said("parameter sets") {
+		t.Error("status says that parameter sets lack when they have come")
+	}
+	a.clips.coder.fail(errors.New("/dev/video11: stuck"))
+	if !said("/dev/video11: stuck") || a.Stats().EncoderFailed != 1 {
+		t.Errorf("status does not tell of the encoder: %+v", a.statusNow(a.mono()))
 	}
 }
