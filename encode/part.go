@@ -24,6 +24,7 @@ const lastFor = 40 * time.Millisecond
 // goroutine of Next touches it.
 type part struct {
 	jpeg *JPEG
+	tell bool // that frames were lost leaves out the number of a part
 	plan plan // as of the last Next; event 0 for none
 
 	number uint64        // of the next frame
@@ -33,6 +34,7 @@ type part struct {
 	head   []byte        // ftyp and moov; nil before the clip's first frame
 	format capture.Format
 	ended  End
+	torn   bool // frames were lost in front of the next one
 
 	first   shot          // the part's first frame
 	last    time.Duration // Frame.Mono of its last one
@@ -49,7 +51,7 @@ type part struct {
 // begin turns to a clip.
 func (w *part) begin(p plan) {
 	w.plan, w.number, w.count, w.ended, w.head, w.pending = p, p.first, 0, EndWhole, nil, false
-	w.samples, w.buf, w.tick, w.period = w.samples[:0], w.buf[:0], 0, 0
+	w.samples, w.buf, w.tick, w.period, w.torn = w.samples[:0], w.buf[:0], 0, 0, false
 }
 
 // step is what gathering frames came to.
@@ -117,6 +119,7 @@ func (w *part) gather(ring *Ring, now time.Duration, by reader) (step, error) {
 				return stepWait, nil
 			}
 			w.number, w.pending = next, what == foundFrame
+			w.torn = w.torn || what == foundLost && w.head != nil
 			by.need(w.number)
 			if what == foundLost && len(w.samples) > 0 {
 				return stepPart, nil
@@ -193,7 +196,10 @@ func (w *part) add() (good bool, err error) {
 		return false, nil
 	}
 	if len(w.samples) == 0 {
-		w.first = *s
+		if w.first = *s; w.torn && w.tell {
+			w.count++
+		}
+		w.torn = false
 	} else {
 		w.period = s.mono - w.last
 	}

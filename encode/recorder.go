@@ -11,7 +11,8 @@ import (
 //
 // One goroutine, that of the frames, tells the time with Look; another one takes
 // the parts with Next. Where that one falls behind by half of the ring's memory,
-// frames are missing and counted (RingStats.Missed).
+// frames are missing and counted (RingStats.Missed), and each time the number of one
+// part is left out, so that nobody takes the film for whole.
 type Recorder struct {
 	ring *Ring
 
@@ -28,7 +29,7 @@ type Recorder struct {
 // keeps frames for it from now on.
 func NewRecorder(r *Ring, j *JPEG) *Recorder {
 	r.keep(0)
-	return &Recorder{ring: r, part: part{jpeg: j}}
+	return &Recorder{ring: r, part: part{jpeg: j, tell: true}}
 }
 
 // Look says when, on all clocks, a frame was seen. It allocates nothing.

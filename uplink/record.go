@@ -43,6 +43,7 @@ type RecordingStatus struct {
 	Kept    uint64    `json:"kept"`    // parts stored since the start
 	Limited uint64    `json:"limited"` // parts left out for recording.rate
 	Failed  uint64    `json:"failed"`  // parts that the disk did not take
+	Slow    uint64    `json:"slow"`    // times that frames were left out because the disk took too long
 	Syncs   uint64    `json:"syncs"`   // times that the disk was made to write, since the start
 	Trouble string    `json:"trouble,omitempty"`
 }
@@ -55,6 +56,7 @@ type recorder struct {
 	writing sync.Mutex // held while the disk works
 	tried   time.Duration
 	seq     uint64   // of the last part, kept or not
+	part    uint32   // number within its take that comes next
 	prev    [32]byte // hash of the last part that was kept
 	spare   int64    // bytes that may be written now
 	at      time.Duration
@@ -134,9 +136,14 @@ func (u *Uplink) recordingTrouble(err error) {
 // ErrLimit says that a part was left out because more may not be written.
 var ErrLimit = errors.New("there is more to record than recording.rate allows")
 
+// ErrSlow says that frames were left out because the parts before them took longer
+// to write than to see.
+var ErrSlow = errors.New("the disk is slower than what the camera gives: a faster card helps, or a lower bit rate")
+
 // Record seals p, a part of the recording, and keeps it. What is not kept is
-// counted, and its number is left out: ErrLimit, ErrPrivate, ErrRevoked, or what
-// the disk says. p.Data is not kept.
+// counted, and its number is left out, as is that of a part that p's number says
+// was never made: ErrLimit, ErrPrivate, ErrRevoked, or what the disk says. p.Data
+// is not kept.
 func (u *Uplink) Record(p encode.Picture) error {
 	r := u.recorder
 	if r == nil {
@@ -145,6 +152,14 @@ func (u *Uplink) Record(p encode.Picture) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.seq++
+	if p.Part > r.part {
+		r.seq += uint64(p.Part - r.part)
+		r.counted(func(c *RecordingStatus) { c.Slow++ })
+		u.recordingTrouble(ErrSlow)
+	}
+	if r.part = p.Part + 1; p.Last {
+		r.part = 0
+	}
 	now := u.config.Mono()
 	store := u.reopenRecording()
 	if store == nil {
