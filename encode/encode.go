@@ -10,7 +10,8 @@
 // first frame, and Picture.Clip says the rest: where in the clip its event begins,
 // which others it shows, why it ended early. In a seal that travels as labels, see
 // seal.ClipMarks. The Recorder makes such parts of all frames, without an event: a
-// take of the Ring takes the place of a clip.
+// take of the Ring takes the place of a clip. Latest makes them of the newest frames,
+// for who watches.
 //
 // What this package does not do: it decides nothing (capture/motion and the
 // agent do), it seals nothing and sends nothing (uplink does).
@@ -30,6 +31,7 @@ const (
 	Snapshot Kind = iota + 1 // one JPEG
 	ClipPart                 // one part of a clip
 	Recorded                 // one part of the recording
+	Viewed                   // one part of live view
 )
 
 // String returns the word that travels in a seal.
@@ -41,6 +43,8 @@ func (k Kind) String() string {
 		return "clip"
 	case Recorded:
 		return "recording"
+	case Viewed:
+		return "view"
 	}
 	return "unknown"
 }

@@ -21,6 +21,7 @@ type outgoing struct {
 	asked bool          // it answers somebody
 
 	recalled *recalled // the part of the recording that this is; nil for others
+	view     bool      // a part of live view
 }
 
 func (o *outgoing) sent() bool { return o.at == len(o.whole.Payload) }
@@ -65,6 +66,8 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 		switch {
 		case o.recalled != nil:
 			p.Kind, topic = piece.Recording, recordingTopic
+		case o.view:
+			p.Kind, topic = piece.View, viewTopic
 		case o.seq == 0:
 			p.Kind = piece.Live
 		}
@@ -74,7 +77,7 @@ func (s *session) send(ctx context.Context, o *outgoing) {
 	if o.seq != 0 && !o.sent() {
 		s.handed.set(o.seq, o.at)
 	}
-	f := flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && o.sent(), recalled: o.recalled}
+	f := flight{seq: o.seq, end: o.at, last: o.sent(), live: o.seq == 0 && o.recalled == nil && !o.view && o.sent(), recalled: o.recalled}
 	if f.live && o.name != [16]byte{} {
 		f.parts = o
 	}

@@ -84,6 +84,7 @@ func (u *Uplink) session(ctx context.Context) error {
 	s.publish(ctx, hello, flight{hello: true})
 	err = s.loop(ctx)
 	s.view.room.Store(0)
+	s.partOver(s.nextPart())
 	s.sweep()
 	s.grounded()
 	if ctx.Err() == nil {

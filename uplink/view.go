@@ -20,6 +20,13 @@ const (
 	// watchStored is how often the use of a watch that renews one is stored: each
 	// 5 s would wear the flash.
 	watchStored = time.Minute
+
+	viewTopic = "view"
+	partMedia = "video/mp4"
+	// partTime is how long the link may take for a part of live view: it is made no
+	// larger than that. partPatience is when one is given up that takes longer after all.
+	partTime     = 2 * time.Second
+	partPatience = 5 * time.Second
 )
 
 // ErrUnwatched says that nobody watches: nothing was sealed.
@@ -31,12 +38,14 @@ type view struct {
 	watches []watch
 	lives   lives         // numbers of frames
 	next    []byte        // sealed, not yet published
+	film    *outgoing     // the same, of a part
 	stored  time.Duration // when the use of a watch was last stored
 	pacer   pacer
 
 	// For every frame of the camera, which may not wait for a seal:
 	until atomic.Int64 // monotonic time up to which somebody watches
 	room  atomic.Int32 // 0 when the link has no room for a frame; else pacer.level+1
+	bytes atomic.Int64 // that it carries in partTime
 }
 
 // watch is a viewer that watches.
@@ -59,9 +68,13 @@ func (u *Uplink) ViewWanted() (halvings int, wanted bool) {
 	return int(room) - 1, true
 }
 
-// View seals p as the newest frame of live view. It replaces one that has not
-// been published yet, and is stored nowhere. It is ErrUnwatched when nobody
-// watches any more.
+// ViewBytes returns how large a part of live view may be that is made now. It is
+// small on a link of which nothing is known.
+func (u *Uplink) ViewBytes() int { return int(u.view.bytes.Load()) }
+
+// View seals p as the newest frame of live view, or part of it (media video/mp4).
+// It replaces one that has not been published to its end, and is stored nowhere. It
+// is ErrUnwatched when nobody watches any more.
 func (u *Uplink) View(p encode.Picture) error {
 	m := u.pictureMeta(p)
 	m.Stream, m.Kind = seal.View, seal.KindView
@@ -86,7 +99,12 @@ func (u *Uplink) View(p encode.Picture) error {
 	if err != nil {
 		return err
 	}
-	u.view.lives.seq, w.echo, u.view.next = m.Seq, m.Seq, s.Bytes
+	u.view.lives.seq, w.echo = m.Seq, m.Seq
+	if m.Media == partMedia {
+		u.view.film = &outgoing{view: true, until: u.config.Mono() + partPatience, whole: mqtt.Message{Topic: u.topic(viewTopic), Payload: s.Bytes, QoS: 1}}
+	} else {
+		u.view.next = s.Bytes
+	}
 	u.count(s)
 	u.counters.Views++
 	u.view.room.Store(0)
@@ -133,7 +151,7 @@ func (v *view) of(issuer seal.KeyID) int {
 
 // end ends live view at once. Who may still watch says so again within seconds.
 func (v *view) end() {
-	v.watches, v.next = nil, nil
+	v.watches, v.next, v.film = nil, nil, nil
 	v.until.Store(0)
 	v.room.Store(0)
 }
@@ -200,14 +218,43 @@ func (s *session) carries(now time.Duration) bool {
 	return views == 0 || views < s.view.pacer.window() && bytes < s.link.window() && now-oldest < s.link.delay+quickAck
 }
 
-// sendView publishes the newest frame if the link carries it. It reports whether
-// it did.
+// nextPart returns the part that is being sent, nil if there is none or it is not
+// worth sending any more.
+func (s *session) nextPart() *outgoing {
+	now := s.config.Mono()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := &s.view
+	if v.film != nil && (now >= v.film.until || v.turn(now) == nil) {
+		v.film = nil
+	}
+	return v.film
+}
+
+// partOver forgets a part: it is on its way, or the connection is gone that has its
+// beginning.
+func (s *session) partOver(o *outgoing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.view.film == o {
+		s.view.film = nil
+	}
+}
+
+// sendView publishes the newest frame if the link carries it, or the next piece of
+// a part, which anything urgent overtakes. It reports whether it did.
 func (s *session) sendView(ctx context.Context) bool {
+	if o := s.nextPart(); o != nil {
+		if s.send(ctx, o); o.sent() {
+			s.partOver(o)
+		}
+		return true
+	}
 	b := s.nextView()
 	if b == nil {
 		return false
 	}
-	s.publish(ctx, mqtt.Message{Topic: s.topic("view"), Payload: b, QoS: 1}, flight{view: true})
+	s.publish(ctx, mqtt.Message{Topic: s.topic(viewTopic), Payload: b, QoS: 1}, flight{view: true})
 	return true
 }
 
@@ -217,10 +264,11 @@ func (s *session) makeRoom() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room := int32(0)
-	if behind := s.durable != nil && s.durable.class != spool.Clip; !behind && s.view.next == nil && s.carries(now) {
+	if behind := s.durable != nil && s.durable.class != spool.Clip; !behind && s.view.next == nil && s.view.film == nil && s.carries(now) {
 		room = int32(s.view.pacer.level) + 1
 	}
 	s.view.room.Store(room)
+	s.view.bytes.Store(int64(s.link.rate * partTime.Seconds()))
 }
 
 // viewed takes note of how long a frame took to the broker and back. What any

@@ -6,7 +6,7 @@
 // A piece is 28 bytes and then a part of the message:
 //
 //	0   3  "SP1"
-//	3   1  'm' for the topic media, 'l' for live, 'r' for recording
+//	3   1  'm' for the topic media, 'l' for live, 'r' for recording, 'v' for view
 //	4   4  size of the message in bytes, big endian
 //	8   4  where the part begins in it
 //	12  16 name of the message, see Name
@@ -47,8 +47,9 @@ type Kind byte
 const (
 	Media Kind = 'm'
 	Live  Kind = 'l'
-	// Recording comes on the topic of that name, for the few who ask for it.
+	// Recording and View come on the topics of these names, for the few who ask for them.
 	Recording Kind = 'r'
+	View      Kind = 'v'
 )
 
 // String returns the last part of the topic.
@@ -60,6 +61,8 @@ func (k Kind) String() string {
 		return "live"
 	case Recording:
 		return "recording"
+	case View:
+		return "view"
 	}
 	return "unknown"
 }
@@ -101,16 +104,19 @@ func (p Piece) Append(dst []byte) []byte {
 // ErrMalformed is of bytes that are no piece.
 var ErrMalformed = errors.New("no piece of a message")
 
+// Is reports whether b calls itself a piece. No sealed message does.
+func Is(b []byte) bool { return bytes.HasPrefix(b, []byte(magic)) }
+
 // Parse is the inverse of Append. Data is part of b. The error is ErrMalformed.
 func Parse(b []byte) (Piece, error) {
-	if len(b) <= Head || !bytes.HasPrefix(b, []byte(magic)) {
+	if len(b) <= Head || !Is(b) {
 		return Piece{}, fmt.Errorf("%w: %d bytes", ErrMalformed, len(b))
 	}
 	size, at := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 	p := Piece{Kind: Kind(b[3]), Size: int(min(size, MaxMessage+1)), At: int(min(at, MaxMessage)), Name: [16]byte(b[12:Head]), Data: b[Head:]}
 	end := p.At + len(p.Data)
 	switch {
-	case p.Kind != Media && p.Kind != Live && p.Kind != Recording:
+	case p.Kind != Media && p.Kind != Live && p.Kind != Recording && p.Kind != View:
 		return Piece{}, fmt.Errorf("%w: of kind %#x", ErrMalformed, byte(p.Kind))
 	case p.Size > MaxMessage || end > p.Size:
 		return Piece{}, fmt.Errorf("%w: bytes %d to %d of %d", ErrMalformed, at, end, size)

@@ -18,7 +18,8 @@ type clips struct {
 	ring   *encode.Ring
 	cutter *encode.Cutter
 	masked bool
-	events bool          // they have clips; else frames are kept for the recording only
+	events bool          // they have clips; else frames are kept for the recording, and live view
+	shown  bool          // they are kept for live view only, which wants compressed video
 	wake   chan struct{} // there are frames for a clip
 	ended  chan struct{} // there will be no more
 	done   chan struct{} // the last part is spooled, or never will be
@@ -29,13 +30,18 @@ type clips struct {
 	sealing sync.Mutex // held while a part is made and sealed
 }
 
-// newClips returns nil where the settings want no clips.
+// newClips returns nil where the settings want nothing of it.
 func newClips(s Settings, masks capture.Masks) *clips {
-	if !s.Clips.Enabled && !s.Recording.Enabled {
-		return nil
+	before := s.Clips.Before.Duration
+	shown := !s.Clips.Enabled && !s.Recording.Enabled
+	if shown {
+		if s.Live.View == 0 {
+			return nil
+		}
+		before = encode.LatestSpan
 	}
 	c := &clips{
-		ring: encode.NewRing(int(s.Clips.Memory.Bytes), s.Clips.Before.Duration), masked: len(masks) > 0, events: s.Clips.Enabled,
+		ring: encode.NewRing(int(s.Clips.Memory.Bytes), before), shown: shown, masked: len(masks) > 0, events: s.Clips.Enabled,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{}), raw: make(chan *held, 1), spare: make(chan *held, 1),
 	}
 	c.cutter = encode.NewCutter(c.ring, &encode.JPEG{Masks: masks}, encode.CutterConfig{
@@ -69,7 +75,7 @@ func (c *clips) ready(event uint64) {
 // allocates nothing and never waits.
 func (a *Agent) keepForClips(f *capture.Frame) {
 	c := a.clips
-	if c == nil {
+	if c == nil || c.shown && encode.CodecOf(f.Format.Pixel) == 0 {
 		return
 	}
 	if a.tape != nil {

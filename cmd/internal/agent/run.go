@@ -134,7 +134,7 @@ func New(c Config) (*Agent, error) {
 	if a.clips = newClips(c.Settings, masks); a.clips != nil {
 		a.clips.coder = newCoder(c, masks, a.store)
 	}
-	a.view = newView(c.Settings, masks)
+	a.view = newView(c.Settings, masks, a.clips)
 	a.tape = newTape(c.Settings, masks, a.clips)
 	step := time.Duration(float64(time.Second) / c.Settings.Motion.Rate)
 	a.eye.pace = pace{want: step, step: step}

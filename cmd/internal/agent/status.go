@@ -85,7 +85,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 		"format": c.Format.String(), "frames": c.Frames, "dropped": c.Dropped, "bad": c.Bad, "reopened": c.Reopened, "looks": math.Round(10*st.Rate) / 10,
 		"events": st.Events, "pictures": st.Sealed, "skipped": st.Skipped, "unmasked": st.Unmasked,
 	}
-	if a.clips != nil {
+	if a.clips != nil && !a.clips.shown {
 		s.Capture["clips"] = map[string]any{
 			"whole": st.Clips, "parts": st.Parts, "lost": st.Ring.Lost, "skipped": st.Ring.Skipped, "left_out": st.Cutter.Bad, "crowded": st.Cutter.Crowded, "encoder_failed": st.EncoderFailed,
 			"memory": st.Ring.Bytes, "pre_roll_ms": st.Ring.Span.Milliseconds(),

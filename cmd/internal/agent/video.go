@@ -14,7 +14,7 @@ func (a *Agent) video(f *capture.Frame, c annexb.Codec) {
 	e := &a.eye
 	if !e.toldVideo {
 		e.toldVideo = true
-		a.log.Warn("this camera gives "+c.String()+" only: clips by the encoder's bit rate, no snapshots and no live pictures",
+		a.log.Warn("this camera gives "+c.String()+" only: clips by the encoder's bit rate and live view, no snapshots and no live pictures",
 			"hint", "with a camera that also gives motion JPEG, set camera.format to mjpeg; the encoder must not be set to a constant bit rate")
 	}
 	info, err := annexb.Inspect(c, f.Data)

@@ -13,14 +13,17 @@ import (
 )
 
 // view is what live view is made of: one frame at a time, taken when the link has
-// room for it. While nobody watches, nothing is copied, encoded or sealed. A nil
-// *view shows nothing.
+// room for it, or of a camera that compresses video itself the newest part of that.
+// While nobody watches, nothing is copied, encoded or sealed. A nil *view shows
+// nothing.
 type view struct {
 	every time.Duration // between frames, at least
 	next  time.Duration // when one is due
 	spare chan *viewed  // the one frame that circulates
 	made  chan *viewed
 	jpeg  encode.JPEG
+	film  *encode.Latest     // parts, out of the ring of the clips
+	parts chan encode.Moment // there may be one
 
 	sealing sync.Mutex // held while a frame is made and sealed
 	out     []byte
@@ -33,13 +36,14 @@ type viewed struct {
 }
 
 // newView returns nil where the settings want no live view.
-func newView(s Settings, masks capture.Masks) *view {
+func newView(s Settings, masks capture.Masks, c *clips) *view {
 	if s.Live.View == 0 {
 		return nil
 	}
 	v := &view{
 		every: time.Duration(float64(time.Second) / s.Live.View),
 		spare: make(chan *viewed, 1), made: make(chan *viewed, 1), jpeg: encode.JPEG{Masks: masks},
+		film: encode.NewLatest(c.ring), parts: make(chan encode.Moment, 1),
 	}
 	v.spare <- new(viewed)
 	return v
@@ -60,10 +64,17 @@ func (v *view) due(mono time.Duration) bool {
 // is room.
 func (a *Agent) show(f *capture.Frame) {
 	v := a.view
-	if v == nil || encode.CodecOf(f.Format.Pixel) != 0 {
+	if v == nil {
 		return
 	}
 	n, wanted := a.up.ViewWanted()
+	if wanted && encode.CodecOf(f.Format.Pixel) != 0 {
+		select {
+		case v.parts <- encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()}:
+		default:
+		}
+		return
+	}
 	if !wanted || len(v.spare) == 0 || !v.due(f.Mono) {
 		return
 	}
@@ -92,6 +103,7 @@ func (v *view) drop() {
 	v.sealing.Lock()
 	clear(v.out[:cap(v.out)])
 	v.jpeg = encode.JPEG{Masks: v.jpeg.Masks}
+	v.film.Drop()
 	v.sealing.Unlock()
 	v.spare <- h
 }
@@ -107,9 +119,21 @@ func (a *Agent) views(ctx context.Context) error {
 	m := newMeter(&a.cpu)
 	rest := time.NewTimer(0)
 	defer rest.Stop()
-	for h := range a.view.made {
-		began := a.mono()
-		err := a.seen(h, m)
+	for {
+		var began time.Duration
+		var h *viewed // nil for a part
+		var err error
+		select {
+		case h = <-a.view.made:
+			if h == nil {
+				return nil
+			}
+			began = a.mono()
+			err = a.seen(h, m)
+		case now := <-a.view.parts:
+			began = a.mono()
+			err = a.seenPart(now, m)
+		}
 		if err != nil && !errors.Is(err, uplink.ErrUnwatched) && !errors.Is(err, uplink.ErrPrivate) && !errors.Is(err, uplink.ErrUncounted) {
 			a.failed.Add(1)
 			a.log.Debug("a frame was not shown", "err", err)
@@ -119,9 +143,10 @@ func (a *Agent) views(ctx context.Context) error {
 		case <-rest.C:
 		case <-ctx.Done():
 		}
-		a.view.spare <- h
+		if h != nil {
+			a.view.spare <- h
+		}
 	}
-	return nil
 }
 
 // seen makes a frame's picture and seals it.
@@ -136,6 +161,25 @@ func (a *Agent) seen(h *viewed, m *meter) error {
 	}
 	m.mark(StageEncode)
 	p.Data = v.out // is not kept
+	err = a.up.View(p)
+	m.mark(StageSeal)
+	return err
+}
+
+// seenPart seals the newest part of compressed video, if it was not sealed before.
+func (a *Agent) seenPart(now encode.Moment, m *meter) error {
+	v := a.view
+	v.sealing.Lock()
+	defer v.sealing.Unlock()
+	if _, wanted := a.up.ViewWanted(); !wanted {
+		return nil
+	}
+	p, ok, err := v.film.Next(now, a.up.ViewBytes())
+	m.mark(StageEncode)
+	if err != nil || !ok {
+		return err
+	}
+	p.Masks = a.masks
 	err = a.up.View(p)
 	m.mark(StageSeal)
 	return err

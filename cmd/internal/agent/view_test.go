@@ -115,6 +115,12 @@ type sight struct {
 
 func newSight(t *testing.T, spec string, every time.Duration) *sight {
 	t.Helper()
+	return newSightOf(t, func(*Settings) {}, func(context.Context) (capture.Camera, error) { return newStill(t, spec, every), nil })
+}
+
+// newSightOf is newSight with a camera of its own, and settings.
+func newSightOf(t *testing.T, change func(*Settings), open func(context.Context) (capture.Camera, error)) *sight {
+	t.Helper()
 	s := &sight{t: t, seen: make(chan viewer.Outcome, 10000)}
 	dir := t.TempDir()
 	try := func(err error) {
@@ -140,6 +146,7 @@ func newSight(t *testing.T, spec string, every time.Duration) *sight {
 
 	set := Defaults()
 	set.State, set.Live.Every.Duration, set.Clips.Enabled = filepath.Join(dir, "state"), 0, false
+	change(&set)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	up, err := uplink.Open(uplink.Config{
 		Dir: filepath.Join(set.State, SpoolDir), Camera: s.camera, Broker: s.camera.Broker(), Budget: 1 << 26, Firmware: "test",
@@ -149,7 +156,7 @@ func newSight(t *testing.T, spec string, every time.Duration) *sight {
 	t.Cleanup(func() { up.Close() })
 	s.agent, err = New(Config{
 		Settings: set, Uplink: up, Now: time.Now, Mono: s.mono, Log: log,
-		Open: func(context.Context) (capture.Camera, error) { return newStill(t, spec, every), nil },
+		Open: open,
 	})
 	try(err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

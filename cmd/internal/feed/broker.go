@@ -190,12 +190,13 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 
 // joined returns it, or the Item that it completes as a piece.
 func (b *Broker) joined(it Item) (Item, bool) {
-	p, err := piece.Parse(it.Sealed)
-	if it.Kind != pieces && (it.Kind != Recording || err != nil) {
+	if it.Kind != pieces && (it.Kind != Recording && it.Kind != View || !piece.Is(it.Sealed)) {
 		return it, true
 	}
-	// A recording on the way of news, or the other way round, is neither.
-	if err != nil || (p.Kind == piece.Recording) != (it.Kind == Recording) {
+	p, err := piece.Parse(it.Sealed)
+	// A recording or live view on the way of news, or the other way round, is neither.
+	own := p.Kind == piece.Recording || p.Kind == piece.View
+	if err != nil || own != (it.Kind != pieces) || own && p.Kind.String() != it.Kind {
 		b.ignored.Add(1)
 		return Item{}, false
 	}

@@ -1,6 +1,10 @@
 package feed
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/sealcam/sealcam/uplink/piece"
+)
 
 // What may wait for a slow viewer. A household's whole set of kept messages
 // arrives at once when a connection is made.
@@ -32,7 +36,7 @@ func newQueue(items, bytes int) *queue {
 func (q *queue) push(it Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if it.Kind == Live || it.Kind == View {
+	if newest(it) {
 		q.removeLive(it)
 	}
 	if len(q.wait) >= q.items || q.held+len(it.Sealed) > q.bytes {
@@ -47,10 +51,14 @@ func (q *queue) push(it Item) {
 	}
 }
 
+// newest reports whether of such Items only the newest waits. Pieces of live view are
+// no such: one without the others is worth nothing.
+func newest(it Item) bool { return it.Kind == Live || it.Kind == View && !piece.Is(it.Sealed) }
+
 // removeLive drops the live picture, or frame, that next makes old.
 func (q *queue) removeLive(next Item) {
 	for i, it := range q.wait {
-		if it.Kind == next.Kind && it.Camera == next.Camera {
+		if it.Kind == next.Kind && it.Camera == next.Camera && newest(it) {
 			q.held -= len(it.Sealed)
 			q.wait = append(q.wait[:i], q.wait[i+1:]...)
 			return
