@@ -85,14 +85,17 @@ func (r *reader) take(s *sent) {
 	r.h.t.Helper()
 	b := s.Payload
 	r.bytes += len(b)
-	switch path.Base(s.Topic) {
-	case piece.Topic:
-		_, whole, err := r.joiner.Add("door", b)
+	if piece.Is(b) {
+		kind, whole, err := r.joiner.Add("door", b)
 		r.h.do(err)
 		if b = whole; whole == nil {
 			return
 		}
-	case "hello":
+		if topic := path.Base(s.Topic); topic != piece.Topic && topic != kind.String() {
+			r.h.t.Errorf("pieces of %v on %s", kind, topic)
+		}
+	}
+	if path.Base(s.Topic) == "hello" {
 		return
 	}
 	v, err := r.h.opener.Open(r.h.camera.ID(), b)
@@ -104,7 +107,7 @@ func (r *reader) take(s *sent) {
 		return
 	}
 	text := v.Meta().Kind
-	if text == "snapshot" || text == "clip" {
+	if text == "snapshot" || text == "clip" || text == "view" {
 		text, _, _ = strings.Cut(said(v), "...")
 	}
 	r.texts = append(r.texts, text)

@@ -29,9 +29,8 @@ func (c paced) Next(ctx context.Context, f *capture.Frame) error {
 }
 
 // newFilmSight is a camera that gives H.264 only.
-func newFilmSight(t *testing.T, change func(*Settings)) *sight {
+func newFilmSight(t *testing.T, film string, change func(*Settings)) *sight {
 	t.Helper()
-	film := h264(t, "walk?size=640x360&rate=10&pixel=grey", 600)
 	return newSightOf(t, change, func(ctx context.Context) (capture.Camera, error) {
 		cam, err := stream.Open(ctx, film, stream.Options{Rate: 10})
 		return paced{cam, 20 * time.Millisecond}, err
@@ -58,9 +57,10 @@ func (s *sight) quiet(what string) {
 // Who watches a camera that gives H.264 only sees it in parts, each of which plays,
 // with or without clips. When the viewer has gone it stops.
 func TestLiveViewOfVideo(t *testing.T) {
+	film := h264(t, "walk?size=640x360&rate=10&pixel=grey", 300)
 	for name, clips := range map[string]bool{"with clips": true, "live view alone": false} {
 		t.Run(name, func(t *testing.T) {
-			s := newFilmSight(t, func(set *Settings) { set.Clips.Enabled = clips })
+			s := newFilmSight(t, film, func(set *Settings) { set.Clips.Enabled = clips })
 			s.until("status", func(o viewer.Outcome) bool { return o.What == viewer.Verified })
 			s.quiet("no watch")
 			if n := s.agent.Stats().Uplink.Views; n != 0 {
@@ -101,8 +101,9 @@ func TestLiveViewOfVideo(t *testing.T) {
 // A closed camera shows nothing of what it has seen, and one with masks, which
 // cannot be applied to compressed video, nothing at all.
 func TestLiveViewOfVideoIsKept(t *testing.T) {
+	film := h264(t, "walk?size=640x360&rate=10&pixel=grey", 100)
 	t.Run("closed", func(t *testing.T) {
-		s := newFilmSight(t, func(*Settings) {})
+		s := newFilmSight(t, film, func(*Settings) {})
 		s.until("status", func(o viewer.Outcome) bool { return o.What == viewer.Verified })
 		defer s.watch()()
 		s.until("part", isView)
@@ -119,7 +120,7 @@ func TestLiveViewOfVideoIsKept(t *testing.T) {
 		}
 	})
 	t.Run("masks", func(t *testing.T) {
-		s := newFilmSight(t, func(set *Settings) { set.Privacy.Masks = []MaskSettings{{Rect: []int{0, 0, 500, 500}}} })
+		s := newFilmSight(t, film, func(set *Settings) { set.Privacy.Masks = []MaskSettings{{Rect: []int{0, 0, 500, 500}}} })
 		s.until("status", func(o viewer.Outcome) bool { return o.What == viewer.Verified })
 		defer s.watch()()
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {

@@ -134,14 +134,21 @@ func TestBrokerJoins(t *testing.T) {
 		send(conns[1], 'b', piece.Media, 2048, 6000)
 		send(conns[1], 'a', piece.Media, 2048, 6000)
 		send(conns[1], 'a', piece.Live, 0, 4096)
+		for _, at := range []int{0, 2048, 4096} { // though they wait for each other
+			p := piece.Piece{Kind: piece.View, Size: len(whole), At: at, Name: piece.Name(whole), Data: whole[at:min(at+2048, len(whole))]}
+			conns[1].messages <- mqtt.Message{Topic: Topic(camera('a'), "view"), Payload: p.Append(nil)}
+		}
+		send(conns[1], 'a', piece.View, 0, 2048) // for all, what is for a few
+		p := piece.Piece{Kind: piece.Media, Size: len(whole), Name: piece.Name(whole), Data: whole[:2048]}
+		conns[1].messages <- mqtt.Message{Topic: Topic(camera('a'), "view"), Payload: p.Append(nil)}
 		synctest.Wait()
 		if err := stop(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Run ended with %v", err)
 		}
-		if want := []string{"a media 6000 false", "a live 6000 false"}; !slices.Equal(got, want) {
+		if want := []string{"a media 6000 false", "a live 6000 false", "a view 6000 false"}; !slices.Equal(got, want) {
 			t.Errorf("handed on %q, want %q", got, want)
 		}
-		if s := b.Stats(); s.Received != 2 || s.Ignored != 1 {
+		if s := b.Stats(); s.Received != 3 || s.Ignored != 3 {
 			t.Errorf("counted %+v", s)
 		}
 	})

@@ -15,7 +15,7 @@ const (
 
 // queue holds Items between the connection and the viewer, bounded in number
 // and bytes. Of each camera's live pictures, and of the frames of its live view, only
-// the newest waits. Its methods
+// the newest waits; pieces of the latter all do. Its methods
 // are safe for concurrent use.
 type queue struct {
 	items, bytes int           // bounds

@@ -64,3 +64,18 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Error("no room although empty")
 	}
 }
+
+// Of live view the newest frame waits, and all pieces.
+func TestPiecesOfLiveViewWait(t *testing.T) {
+	q := newQueue(100, 1000)
+	for _, text := range []string{"frame 1", "SP1 1", "frame 2", "SP1 2", "frame 3"} {
+		q.push(Item{Camera: camera('a'), Kind: View, Sealed: []byte(text)})
+	}
+	var got []string
+	for it, ok := q.pop(); ok; it, ok = q.pop() {
+		got = append(got, string(it.Sealed))
+	}
+	if want := []string{"SP1 1", "SP1 2", "frame 3"}; !slices.Equal(got, want) {
+		t.Errorf("there waited %q, want %q", got, want)
+	}
+}
