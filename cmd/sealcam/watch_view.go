@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -21,6 +22,7 @@ const viewEach = time.Second
 type tally struct {
 	from          time.Time
 	frames, bytes int
+	parts, odd    int // of compressed video: that came; that nobody can look into
 	refused       map[seal.Reason]int
 	newest        *seal.Verified
 	silent        bool // that nothing comes was said
@@ -63,8 +65,7 @@ func (w *watcher) viewed(o viewer.Outcome) error {
 		}
 		t.refused[o.Refusal.Reason]++
 	} else {
-		_, media := o.Verified.Media()
-		t.frames, t.bytes, t.newest = t.frames+1, t.bytes+len(media), o.Verified
+		t.add(o.Verified)
 		w.shown++
 	}
 	var saved string
@@ -81,6 +82,22 @@ func (w *watcher) viewed(o viewer.Outcome) error {
 		}
 	}
 	return w.enough()
+}
+
+// add takes note of a frame, or of a part and the frames in it.
+func (t *tally) add(v *seal.Verified) {
+	_, media := v.Media()
+	t.bytes, t.newest = t.bytes+len(media), v
+	if v.Meta().Media != clip.Media {
+		t.frames++
+		return
+	}
+	t.parts++
+	if in, err := clip.Look(media); err == nil {
+		t.frames += len(in.Frames)
+	} else {
+		t.odd++
+	}
 }
 
 // view watches the camera that is wanted until ctx ends, and tells each second
@@ -129,9 +146,9 @@ func (w *watcher) viewLine(now time.Time) string {
 	slices.Sort(reasons)
 	refused := strings.Join(reasons, ", ")
 	switch {
-	case t.frames == 0 && refused != "":
+	case t.newest == nil && refused != "":
 		return row(cli.Bad, "refused", refused)
-	case t.frames == 0:
+	case t.newest == nil:
 		w.tally.silent = true
 		if t.silent {
 			return ""
@@ -142,6 +159,12 @@ func (w *watcher) viewLine(now time.Time) string {
 	span := max(now.Sub(t.from), time.Millisecond).Seconds()
 	rest := fmt.Sprintf("%4.1f frames/s  %5.0f kB/s  %s  %s  proven to be now", float64(t.frames)/span, float64(t.bytes)/1000/span,
 		column(fmt.Sprintf("%dx%d", m.Width, m.Height), 9), ageWords(t.newest, now))
+	if t.parts > 0 {
+		rest += fmt.Sprintf("  in %d %s", t.parts, plural(t.parts, "part"))
+	}
+	if t.odd > 0 {
+		rest += fmt.Sprintf(", %d of which hold no film", t.odd)
+	}
 	if refused != "" {
 		rest += "; refused " + refused
 	}

@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip/cliptest"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -29,11 +34,14 @@ func TestWatchView(t *testing.T) {
 	later := func(n int) time.Time { return lunch.Add(time.Duration(n) * time.Second) }
 	var got []string
 	got = append(got, w.viewLine(later(1)), w.viewLine(later(2)))
-	for i := range 12 {
+	var seq uint64
+	show := func(media string, taken time.Time, data []byte) {
+		t.Helper()
+		seq++
 		sealed, err := s.sealer.Seal(seal.Meta{
-			Stream: seal.View, Seq: uint64(i + 1), Kind: seal.KindView, Media: "image/jpeg", Clock: seal.ClockRTC, Taken: later(3).Add(-400 * time.Millisecond),
+			Stream: seal.View, Seq: seq, Kind: seal.KindView, Media: media, Clock: seal.ClockRTC, Taken: taken.Add(-400 * time.Millisecond),
 			Nonce: asked.Nonce, Width: 1280, Height: 720,
-		}, make([]byte, 20_000))
+		}, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,6 +53,9 @@ func TestWatchView(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for range 12 {
+		show("image/jpeg", later(3), make([]byte, 20_000))
+	}
 	got = append(got, w.viewLine(later(3)))
 	bad := viewer.Outcome{What: viewer.Refused, Camera: s.camera, Kind: feed.View, Refusal: &seal.Refusal{Reason: seal.WrongCamera}}
 	for range 2 {
@@ -53,16 +64,29 @@ func TestWatchView(t *testing.T) {
 		}
 	}
 	got = append(got, w.viewLine(later(4)))
+	var picture bytes.Buffer
+	if err := jpeg.Encode(&picture, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
+		t.Fatal(err)
+	}
+	film := cliptest.Cut(t, cliptest.JPEGs(slices.Repeat([][]byte{picture.Bytes()}, 20), 16, 16, 50*time.Millisecond), 0, lunch)[0].Data
+	show("video/mp4", later(5), film)
+	got = append(got, w.viewLine(later(5)))
+	show("video/mp4", later(6), film)
+	show("video/mp4", later(6), []byte("none"))
+	got = append(got, w.viewLine(later(6)))
+	rate := func(bytes int) string { return fmt.Sprintf("%5.0f kB/s", float64(bytes)/1000) }
 	want := []string{
 		"12:00:01  waiting    Garden            live view  nothing comes",
 		"",
 		"12:00:03  verified   Garden            live view  12.0 frames/s    240 kB/s  1280x720   0.4 s ago  proven to be now",
 		"12:00:04  refused    Garden            live view  2 wrong camera",
+		"12:00:05  verified   Garden            live view  20.0 frames/s  " + rate(len(film)) + "  1280x720   0.4 s ago  proven to be now  in 1 part",
+		"12:00:06  verified   Garden            live view  20.0 frames/s  " + rate(len(film)+4) + "  1280x720   0.4 s ago  proven to be now  in 2 parts, 1 of which hold no film",
 	}
 	if text := strings.Join(got, "\n"); text != strings.Join(want, "\n") {
 		t.Errorf("live view is told as\n%s\nwant\n%s", text, strings.Join(want, "\n"))
 	}
-	if out.Len() > 0 || w.shown != 12 {
+	if out.Len() > 0 || w.shown != 15 {
 		t.Errorf("%d shown, and besides:\n%s", w.shown, out.String())
 	}
 }
