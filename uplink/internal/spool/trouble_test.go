@@ -149,7 +149,7 @@ func TestDamagedMessages(t *testing.T) {
 				file := fmt.Sprintf("%014x-", which)
 				d.messages.damage(func(n string) bool { return strings.Contains(n, file) }, how)
 				var want []uint64
-				for seq := uint64(1); seq <= 3; seq++ {
+				for seq := uint64(3); seq >= 1; seq-- { // the newest is first
 					if seq != which {
 						want = append(want, seq)
 					}
@@ -225,7 +225,7 @@ func TestReadErrorsBlockNothing(t *testing.T) {
 	for range 3 {
 		mustPut(t, w, s, Snapshot, 100)
 	}
-	bad := s.x.entries[1].path()
+	bad := s.x.entries[3].path()
 	d.state.fault = func(_ int, op, name string) error {
 		if op == "read" && name == bad {
 			return syscall.EIO
@@ -235,9 +235,9 @@ func TestReadErrorsBlockNothing(t *testing.T) {
 	if _, ok, err := s.Offer(); ok || !errors.Is(err, ErrDisk) {
 		t.Errorf("got %v, %v", ok, err)
 	}
-	expect(t, "offered", offered(t, s), []uint64{2, 3})
+	expect(t, "offered", offered(t, s), []uint64{2, 1})
 	d.state.fault = nil
 	s.Ack(2)
 	s.Return()
-	expect(t, "offered when it is well again", offered(t, s), []uint64{1, 3})
+	expect(t, "offered when it is well again", offered(t, s), []uint64{3, 1})
 }
