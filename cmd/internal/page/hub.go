@@ -23,10 +23,13 @@ type limits struct {
 	queueBytes int // bytes waiting for one stream
 }
 
-// defaultLimits fits a page on a laptop: 200 pictures of 300 KB are 60 MB.
+// defaultLimits fits a page on a laptop. Its bytes are what counts: three minutes of
+// clips at 4 Mbit/s, or ten of motion at a lower rate, or 300 pictures. The number of
+// media is for how long a page takes to check them all when it opens; what is kept
+// fits into the queue of a new stream.
 var defaultLimits = limits{
-	cameras: 64, media: 200, status: 200, bytes: 96 << 20, message: seal.MaxSealed,
-	streams: 8, queue: 1024, queueBytes: 128 << 20,
+	cameras: 64, media: 1000, status: 200, bytes: 96 << 20, message: seal.MaxSealed,
+	streams: 8, queue: 2048, queueBytes: 128 << 20,
 }
 
 // hub keeps the bounded history and hands each new record to every open
@@ -94,14 +97,29 @@ func (h *hub) keepPast(r *record) {
 	h.count[r.kind]++
 	h.bytes += len(r.payload)
 	for h.count[kindMedia] > h.limits.media {
-		h.dropPast(slices.IndexFunc(h.past, func(r *record) bool { return r.kind == kindMedia }))
+		h.dropOldest(func(r *record) bool { return r.kind == kindMedia })
 	}
 	for h.count[kindStatus] > h.limits.status {
-		h.dropPast(slices.IndexFunc(h.past, func(r *record) bool { return r.kind == kindStatus }))
+		h.dropOldest(func(r *record) bool { return r.kind == kindStatus })
 	}
 	for h.bytes > h.limits.bytes {
-		h.dropPast(0)
+		h.dropOldest(func(*record) bool { return true })
 	}
+}
+
+// dropOldest drops the oldest of some records, of the camera that takes most for
+// them: one that sends clip after clip does not cost the others theirs.
+func (h *hub) dropOldest(some func(*record) bool) {
+	held, greedy := map[string]int{}, ""
+	for _, r := range h.past {
+		if !some(r) {
+			continue
+		}
+		if held[r.camera] += len(r.payload); held[r.camera] > held[greedy] {
+			greedy = r.camera
+		}
+	}
+	h.dropPast(slices.IndexFunc(h.past, func(r *record) bool { return r.camera == greedy && some(r) }))
 }
 
 func (h *hub) dropPast(i int) {

@@ -93,6 +93,34 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// A camera that sends much costs the others nothing, and keeps its newest.
+func TestGreedyCamera(t *testing.T) {
+	h := newHub(small)
+	h.add(message(kindMedia, id('b'), "b1", 0))
+	h.add(message(kindStatus, id('b'), "b2", 0))
+	for i := range 10 {
+		h.add(message(kindMedia, id('c'), fmt.Sprint(i)+strings.Repeat("-", 29), i))
+	}
+	dashes := strings.Repeat("-", 29)
+	if got, want := contents(h.history()), fmt.Sprintf("4b:b1 2b:b2 4c:7%[1]s 4c:8%[1]s 4c:9%[1]s", dashes); got != want {
+		t.Errorf("by bytes\n got %s\nwant %s", got, want)
+	}
+	for i := range 10 {
+		h.add(message(kindMedia, id('c'), fmt.Sprint("new", i), i))
+	}
+	if got, want := contents(h.history()), "4b:b1 2b:b2 4c:new7 4c:new8 4c:new9"; got != want {
+		t.Errorf("by count\n got %s\nwant %s", got, want)
+	}
+}
+
+// A new page gets all that is kept, however much that is.
+func TestHistoryFitsAStream(t *testing.T) {
+	l := defaultLimits
+	if most := l.media + l.status + 4*l.cameras + 2; most > l.queue || l.bytes+4*l.cameras*(64<<10) > l.queueBytes {
+		t.Errorf("%d records and %d bytes in a queue of %d and %d", most, l.bytes, l.queue, l.queueBytes)
+	}
+}
+
 func TestStreamsAreBounded(t *testing.T) {
 	h := newHub(small)
 	a, b := h.open(), h.open()
