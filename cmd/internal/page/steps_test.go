@@ -27,6 +27,7 @@ func (w *world) do(what string, camera int) error {
 			return w.arrive(c, feed.Live, w.sealLive(c, time.Now(), 10*time.Minute, nil))
 		},
 		"view":       func(c *fakeCamera) error { return w.doView(c, c) },
+		"view-h264":  w.doViewPart,
 		"view-wrong": func(c *fakeCamera) error { return w.doView(c, w.other(c)) },
 		"history":    w.doHistory,
 		"event":      w.doEvent,
@@ -100,6 +101,18 @@ func (w *world) doLive(c *fakeCamera) error {
 func (w *world) doView(c, of *fakeCamera) error {
 	of.watch = c.watch
 	b, err := w.sealView(of)
+	if err != nil {
+		return err
+	}
+	return w.arrive(c, feed.View, b)
+}
+
+// doViewPart seals the next part of live view for who watches c, whose camera gives
+// H.264 only.
+func (w *world) doViewPart(c *fakeCamera) error {
+	parts := w.scenery.clips["h264"]
+	p := parts[int(c.live)%len(parts)]
+	b, err := w.sealViewed(c, p.Media, p.Data)
 	if err != nil {
 		return err
 	}

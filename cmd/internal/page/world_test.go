@@ -211,14 +211,18 @@ func (w *world) sealLive(c *fakeCamera, taken time.Time, life time.Duration, non
 
 // sealView seals a frame of live view that echoes the newest watch.
 func (w *world) sealView(c *fakeCamera) ([]byte, error) {
+	return w.sealViewed(c, "image/jpeg", w.picture(c))
+}
+
+func (w *world) sealViewed(c *fakeCamera, media string, data []byte) ([]byte, error) {
 	if c.watch == nil {
 		return nil, errors.New("nobody watches")
 	}
 	c.live++
 	s, err := c.sealer.Seal(seal.Meta{
-		Stream: seal.View, Seq: c.live, Kind: seal.KindView, Media: "image/jpeg", Clock: seal.ClockNTP, Cause: "watch", Light: c.light,
+		Stream: seal.View, Seq: c.live, Kind: seal.KindView, Media: media, Clock: seal.ClockNTP, Cause: "watch", Light: c.light,
 		Taken: time.Now().Add(-80 * time.Millisecond), Width: 1280, Height: 720, Nonce: c.watch,
-	}, w.picture(c))
+	}, data)
 	return s.Bytes, err
 }
 

@@ -83,10 +83,10 @@ func verified(v *seal.Verified) any {
 	}
 }
 
-// film returns what is inside a part of a clip, null for all else. A part that
+// film returns what is inside a part of a clip or of live view, null for all else. A part that
 // cannot be looked into says so in error: it is verified, and cannot be played.
 func film(m seal.Meta, media []byte) any {
-	if m.Kind != seal.KindClip || m.Media != clip.Media || m.Event == 0 {
+	if m.Media != clip.Media || m.Stream != seal.View && (m.Kind != seal.KindClip || m.Event == 0) {
 		return nil
 	}
 	l, err := clip.Look(media)

@@ -25,7 +25,7 @@
 // A verdict is {verdict: "verified", camera, fresh, late, ahead, behind, hash,
 // meta, media, proof, film} or the refusal {verdict: "refused", reason, person,
 // detail, duplicate, alarm, seq}. media exists nowhere but in a verified or
-// proven verdict. film is null but for a part of a clip: {codec, stills, width,
+// proven verdict. film is null but for a part of a clip or of live view: {codec, stills, width,
 // height, head, format, start, end, frames}, or {error} for one that is verified
 // and cannot be looked into; frames holds three numbers a frame: its time in the
 // clip in seconds, where it begins in media, and its bytes. seq is where a

@@ -115,7 +115,7 @@ class App {
   }
 
   verified(v) {
-    if (v.meta.stream === 'view') return void (v.drawable && this.tile(v.camera).verified(v).then(() => this.bench.saw(Date.now() - v.taken)));
+    if (v.meta.stream === 'view') return void ((v.drawable || v.film) && this.tile(v.camera).verified(v).then(() => this.bench.saw(Date.now() - v.taken)));
     if (v.meta.stream === 'live' && v.drawable) {
       this.model.verified++;
       this.model.light(v);

@@ -3,6 +3,7 @@
 // picture can paint one.
 
 import { el, icon, setIcon, setText } from './dom.js';
+import { Live } from './live.js';
 import { ago, clock, light, minute, shortID } from './words.js';
 
 const askPatience = 12000; // how long an answer is waited for
@@ -23,6 +24,7 @@ export class Tile {
   #offline = '';
   #turn = 0; // counts what arrived, so that a slow decode never beats what came later
   #drop = null;
+  #film = null; // what plays live view of compressed video
 
   constructor(camera, { ask, watch, change }) {
     this.camera = camera;
@@ -92,17 +94,46 @@ export class Tile {
     }
     let drop;
     try {
-      drop = await v.draw(this.img, () => turn === this.#turn);
+      drop = await (v.film ? this.#play(v, turn) : v.draw(this.img, () => turn === this.#turn));
     } catch (err) {
       if (turn === this.#turn) this.#tell(err.message);
       return;
     }
     if (!drop) return; // something newer has taken the screen
     this.#drop = drop;
+    if (!v.film) this.#endFilm();
     this.shown = v;
+    this.#face(true);
     const { width, height } = v.meta;
     if (width > 0 && height > 0) this.root.style.setProperty('--shape', `${width} / ${height}`);
     this.tick(Date.now());
+  }
+
+  // #play adds a part of live view to what plays, and returns what ends that; null
+  // where something newer has come meanwhile.
+  async #play(v, turn) {
+    const type = Live.typeOf(v);
+    if (this.#film?.type !== type) {
+      this.#endFilm();
+      this.#film = new Live(type);
+      this.#film.root.hidden = true;
+      this.#film.root.addEventListener('click', () => this.watch());
+      this.stage.prepend(this.#film.root);
+    }
+    const film = this.#film;
+    try {
+      if (!await film.add(v) || turn !== this.#turn) return null;
+    } catch (err) {
+      if (film === this.#film) this.#endFilm();
+      throw err;
+    }
+    if (!this.shown?.film) this.#drop?.(); // the picture before
+    return () => this.#endFilm();
+  }
+
+  #endFilm() {
+    this.#film?.close();
+    this.#film = null;
   }
 
   // status takes what the camera says about itself. Its will says "offline": the
@@ -182,11 +213,11 @@ export class Tile {
     const v = this.shown, from = Math.min(v.taken, v.received);
     const part = (now - from) / Math.max(1, v.until - from);
     const next = part > 0.4 && now - from > 2500 ? 'ageing' : 'live';
-    this.img.style.setProperty('--dim', next === 'live' ? '1' : Math.max(0.35, 1.25 - part).toFixed(2));
+    this.stage.style.setProperty('--dim', next === 'live' ? '1' : Math.max(0.35, 1.25 - part).toFixed(2));
     if (this.state !== next) this.#enter(next, now);
     const proven = v.fresh;
     setIcon(this.shield, proven ? 'live' : 'yours');
-    setText(this.words, `${proven ? 'Proven live' : 'Yours'}, ${ago(now - v.taken)}`);
+    setText(this.words, `${proven ? 'Proven live' : 'Yours'}, ${ago(now - (this.#film?.taken ?? v.taken))}`);
     setText(this.masked, v.meta.masks ? ', parts hidden' : '');
   }
 
@@ -205,18 +236,27 @@ export class Tile {
     this.root.dataset.state = state;
     const pictured = state === 'live' || state === 'ageing';
     if (!pictured) this.#takeAway();
-    this.img.hidden = !pictured;
+    this.#face(pictured);
     this.card.hidden = pictured;
     this.#showLight(pictured ? this.shown.meta.light : '');
     if (!pictured) setText(this.masked, '');
-    if (pictured) this.img.alt = `${this.label}, verified, ${light(this.shown.meta.light) || 'light unknown'}`;
+    const words = pictured ? `${this.label}, verified, ${light(this.shown.meta.light) || 'light unknown'}` : '';
+    if (pictured) this.img.alt = words;
+    if (pictured) this.#film?.root.setAttribute('aria-label', words);
     else this.card.replaceChildren(...this[`${state}Card`](now));
     if (before !== state) this.change(this, before);
+  }
+
+  // #face shows the picture, or the film, or neither.
+  #face(pictured) {
+    this.img.hidden = !pictured || this.#film !== null;
+    if (this.#film) this.#film.root.hidden = !pictured;
   }
 
   #takeAway() {
     this.#drop?.();
     this.#drop = null;
+    this.#endFilm();
     this.shown = null;
     this.img.removeAttribute('src');
     this.img.alt = '';

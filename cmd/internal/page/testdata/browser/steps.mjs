@@ -167,6 +167,42 @@ export const steps = {
     assert.equal(await src(), still, 'no frame is drawn that nobody asked for');
   },
 
+  async 'live view of a camera that gives H.264 only: parts play at their newest end'() {
+    await open(['Front door', 'Garden']);
+    const button = (name) => tile().getByRole('button', { name: `${name}: Front door` });
+    await button('Live view').click();
+    await until('the camera is asked for parts', () => act('view-h264').then(() => true, () => false));
+    await until('proven live', async () => /^Proven live/.test(await tile().locator('.chip').innerText()));
+    const video = tile().locator('video.film');
+    const film = () => video.evaluate((v) => ({ at: v.currentTime, end: v.buffered.length ? v.buffered.end(v.buffered.length - 1) : 0, start: v.buffered.length ? v.buffered.start(0) : 0, width: v.videoWidth, sees: v.readyState >= 2, controls: v.controls, muted: v.muted }));
+    let end = 0;
+    for (let i = 0; i < 12; i++) { // eight of one clock, and then another one's
+      const before = (await film()).end;
+      await act('view-h264');
+      await until('the next part', async () => (await film()).end !== before);
+      const f = await film();
+      assert.ok(f.muted && !f.controls && f.width === 640, JSON.stringify(f));
+      assert.ok(f.end - f.start < 8.5, `bounded: ${JSON.stringify(f)}`);
+      end = f.end;
+    }
+    await until('the newest end is shown', async () => { const f = await film(); return f.sees && f.at > end - 2.6; });
+    assert.equal(await tile().locator('img[src]').count(), 0, 'no picture under the film');
+    await shoot('live-view-h264');
+    await readable('live view of H.264');
+    await act('view-wrong');
+    await state(0, 'refused');
+    assert.equal(await video.count(), 0, 'a refusal takes the film away');
+    await act('view-h264');
+    await state(0, 'live');
+    await until('it plays on', async () => (await film()).sees);
+    await tile().getByText('No fresh picture since').waitFor(); // nothing follows, and it does not stay
+    assert.equal(await video.count(), 0, 'nothing is left to be seen again');
+    await page.evaluate(() => { MediaSource.isTypeSupported = () => false; });
+    await act('view-h264');
+    await tile().getByText('Live view is verified, but this browser cannot play H.264.').waitFor();
+    assert.equal(await page.evaluate(() => globalThis.urls.size) <= 1, true);
+  },
+
   async 'ageing, then stale: never frozen as if it were now'() {
     await open(['Front door']);
     await title('Waiting');
