@@ -103,7 +103,7 @@ func (l *life) step(b *testing.B) {
 		b.Fatal(err)
 	}
 	l.s.Ack(m.Seq)
-	l.s.Delivered(Range{1, m.Seq})
+	l.s.Delivered(Range{m.Seq, m.Seq})
 }
 
 // A restart with n messages waiting.
