@@ -84,22 +84,31 @@ func TestPartsOfLiveViewFitTheirLink(t *testing.T) {
 // link became too thin for it: the rest is not sent, and the next begins afresh.
 func TestPartOfLiveViewEnds(t *testing.T) {
 	for what, end := range map[string]func(h *home){
-		"privacy": func(h *home) { h.up.SetPrivate(true); h.up.SetPrivate(false) },
+		"privacy": func(h *home) {
+			h.up.SetPrivate(true)
+			h.up.SetPrivate(false)
+			h.command(h.opener.Watch(h.camera.ID())) // asks for what comes now
+		},
 		"a new roster": func(h *home) {
 			_, err := h.house.AddViewer("tablet")
 			h.do(err)
 			_, roster, err := h.house.Roster()
 			h.do(err)
 			h.tell("roster", roster, false)
+			h.command(h.opener.Watch(h.camera.ID())) // as soon as that
 		},
-		"a thin link": func(h *home) { h.pass(partPatience) },
-		"a lost link": func(h *home) { h.air.cut(); h.pass(time.Minute) },
+		"no watch":    func(h *home) { h.pass(time.Second); h.pieces() },
+		"a thin link": func(h *home) { h.pass(partPatience); h.pieces() },
+		"a lost link": func(h *home) { h.air.cut(); h.pass(2 * time.Second); h.read = 0 },
 	} {
 		inHome(t, func(t *testing.T, h *home) {
 			h.air.thin(20_000, 10*time.Millisecond)
 			h.open()
 			h.run()
 			h.command(h.opener.Watch(h.camera.ID()))
+			if what == "no watch" {
+				h.pass(seal.WatchLife - 1500*time.Millisecond)
+			}
 			h.do(h.up.View(h.group("cut", 1_000_000)))
 			h.pass(time.Second)
 			if _, wanted := h.up.ViewWanted(); wanted {
@@ -110,7 +119,6 @@ func TestPartOfLiveViewEnds(t *testing.T) {
 				t.Fatal("nothing of the part was sent")
 			}
 			end(h)
-			h.pieces()
 			h.pass(partPatience)
 			if n := h.pieces(); n > 0 {
 				t.Errorf("%s: %d more pieces", what, n)

@@ -5,7 +5,7 @@
 import { el } from './dom.js';
 import { codecName } from './screen.js';
 
-const behind = 3; // seconds that stay with the decoder
+const behind = 2; // seconds that stay with the decoder
 const lag = 1.5; // seconds that the screen may be late, beside the length of a part
 const most = 2; // parts that wait for the decoder
 const slack = 0.05; // seconds between two parts that follow each other

@@ -182,7 +182,7 @@ export const steps = {
       await until('the next part', async () => (await film()).end !== before);
       const f = await film();
       assert.ok(f.muted && !f.controls && f.width === 640, JSON.stringify(f));
-      assert.ok(f.end - f.start < 8.5, `bounded: ${JSON.stringify(f)}`);
+      assert.ok(f.end - f.start < 7, `bounded: ${JSON.stringify(f)}`);
       end = f.end;
     }
     await until('the newest end is shown', async () => { const f = await film(); return f.sees && f.at > end - 2.6; });
