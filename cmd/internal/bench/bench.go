@@ -59,7 +59,8 @@ type bench struct {
 	viewer           *viewer.Viewer
 	url              string // of the page, with the viewer's key
 	verdicts         *verdicts
-	views            *verdicts // of frames of live view
+	views            *verdicts   // of live view
+	inParts          atomic.Bool // not in frames
 	films            *album.Films
 	album            *album.Album // nil without Save
 	cut              atomic.Bool  // the cameras' network

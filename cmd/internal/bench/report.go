@@ -42,7 +42,8 @@ type Report struct {
 	PartsVerified uint64  `json:"parts_verified"`
 	RingMB        float64 `json:"ring_mb"` // that pre-roll takes of the camera's memory
 
-	Views          uint64  `json:"views_sealed"` // frames of live view
+	Views          uint64  `json:"views_sealed"` // frames or parts of live view
+	ViewsInParts   bool    `json:"views_in_parts,omitempty"`
 	ViewsVerified  uint64  `json:"views_verified"`
 	ViewsRefused   uint64  `json:"views_refused"`
 	ViewFPS        float64 `json:"views_fps"`            // verified, from the first to the last
@@ -170,6 +171,7 @@ func (b *bench) report() Report {
 	}
 	r.Views, r.ViewLatency, r.ViewLatencyP95 = s.Uplink.Views, b.views.percentile(0.5), b.views.percentile(0.95)
 	r.ViewsVerified, r.ViewsRefused, r.ViewFPS = b.views.rate()
+	r.ViewsInParts = b.inParts.Load()
 	v := b.verdicts
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -119,8 +119,12 @@ func (s *screen) closing(r Report) {
 	row("clips", "%d, of %d parts sealed, %s verified", r.Clips, r.PartsSealed, e.Paint(cli.Good, fmt.Sprint(r.PartsVerified)))
 	row("latency", "%.0f ms from lens to verdict, 95 %% within %.0f ms", r.Latency, r.LatencyP95)
 	if s.b.View {
-		row("live view", "%d frames sealed, %s verified, %s refused, %.1f a second, %.0f ms from lens to verdict, 95 %% within %.0f ms",
-			r.Views, e.Paint(cli.Good, fmt.Sprint(r.ViewsVerified)), s.paintRefused(r.ViewsRefused), r.ViewFPS, r.ViewLatency, r.ViewLatencyP95)
+		what := "frames"
+		if r.ViewsInParts {
+			what = "parts"
+		}
+		row("live view", "%d %s sealed, %s verified, %s refused, %.1f a second, %.0f ms from lens to verdict, 95 %% within %.0f ms",
+			r.Views, what, e.Paint(cli.Good, fmt.Sprint(r.ViewsVerified)), s.paintRefused(r.ViewsRefused), r.ViewFPS, r.ViewLatency, r.ViewLatencyP95)
 	}
 	row("memory", "%.0f MB for both cameras, broker, page and viewer", r.RSS)
 	if s.b.Report != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/clip"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/page"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
@@ -76,6 +77,7 @@ func (b *bench) watch(ctx context.Context) error {
 			m := o.Verified.Meta()
 			switch m.Kind {
 			case seal.KindView:
+				b.inParts.Store(m.Media == clip.Media)
 				b.views.accept(o.At, o.At.Sub(m.Taken))
 				return nil
 			case seal.KindSnapshot:
