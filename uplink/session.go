@@ -240,7 +240,7 @@ func (s *session) publish(ctx context.Context, m mqtt.Message, f flight) {
 // pump publishes until the window is full or nothing waits. Frames of live view
 // come last, but for one between two pieces of clips, which may go on for long.
 func (s *session) pump(ctx context.Context) {
-	for len(s.flying) < window && s.bytes < s.link.window() && ctx.Err() == nil {
+	for len(s.flying) < window && s.bytes < s.link.window(s.config.Mono()) && ctx.Err() == nil {
 		s.nextPicture()
 		if !s.nextDurable() {
 			continue

@@ -215,7 +215,7 @@ func (s *session) carries(now time.Duration) bool {
 			views, bytes, oldest = views+1, bytes+f.size, min(oldest, f.stamp.sent)
 		}
 	}
-	return views == 0 || views < s.view.pacer.window() && bytes < s.link.window() && now-oldest < s.link.delay+quickAck
+	return views == 0 || views < s.view.pacer.window() && bytes < s.link.window(now) && now-oldest < s.link.delay+quickAck
 }
 
 // nextPart returns the part that is being sent, nil if there is none or it is not

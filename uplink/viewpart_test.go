@@ -33,7 +33,7 @@ func TestPartsOfLiveViewFitTheirLink(t *testing.T) {
 		event time.Duration
 	}{
 		{"128 kbit/s", 16_000, 50 * time.Millisecond, 0.2, 0.02, 5 * time.Second, 3 * time.Second},
-		{"1 Mbit/s", 125_000, 40 * time.Millisecond, 0.3, 0.15, 2500 * time.Millisecond, time.Second},
+		{"1 Mbit/s", 125_000, 40 * time.Millisecond, 0.3, 0.15, 3 * time.Second, time.Second},
 		{"3 Mbit/s", 375_000, 30 * time.Millisecond, 0.45, 0.45, 2500 * time.Millisecond, time.Second},
 		{"10 Mbit/s", 1_250_000, 30 * time.Millisecond, 1, 1, 600 * time.Millisecond, 700 * time.Millisecond},
 		{"100 Mbit/s, far away", 12_500_000, 300 * time.Millisecond, 1, 0.95, 2 * time.Second, time.Second},
