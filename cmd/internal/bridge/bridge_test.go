@@ -317,7 +317,7 @@ func TestDiscovery(t *testing.T) {
 				n++
 			}
 		}
-		return n == 7
+		return n == 8
 	})
 	ids, classes := map[string]bool{}, map[string]string{}
 	for topic, m := range a.stands {
