@@ -121,7 +121,12 @@ func (c *airConn) drop(err error) { c.once.Do(func() { c.err = err; close(c.done
 func (a *air) cut() { a.last().drop(errLost) }
 
 // ack acknowledges the nth message of the newest connection.
-func (a *air) ack(n int) { close(a.last().sent[n].done) }
+func (a *air) ack(n int) {
+	c := a.last()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(c.sent[n].done)
+}
 
 func (a *air) last() *airConn {
 	a.mu.Lock()

@@ -29,15 +29,16 @@ import (
 // house is a household with its cameras, a viewer and the ledger of both.
 type house struct {
 	*identity.Household
-	t      *testing.T
-	dir    string
-	ledger *faults.Ledger
-	eye    *screen
+	t        *testing.T
+	dir      string
+	ledger   *faults.Ledger
+	eye      *screen
+	patience time.Duration // how long it waits for what must come
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), ledger: faults.NewLedger()}
+	h := &house{t: t, dir: t.TempDir(), ledger: faults.NewLedger(), patience: patience}
 	var err error
 	h.Household, err = identity.CreateHousehold(filepath.Join(h.dir, "house"), "", time.Now)
 	check(t, err)
@@ -262,12 +263,12 @@ func (h *house) judge(c faults.Count) {
 // until waits for a condition.
 func (h *house) until(what string, ok func() bool) {
 	h.t.Helper()
-	for limit := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(h.patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(limit) {
 			if h.eye != nil && h.eye.viewer != nil {
 				h.t.Logf("viewer: %+v", h.eye.stats())
 			}
-			h.t.Fatalf("waited %v until %s", patience, what)
+			h.t.Fatalf("waited %v until %s", h.patience, what)
 		}
 	}
 }
