@@ -37,7 +37,7 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 # Two stages at a time: those with guests and browsers wait more than they compute.
 STAGES     := vm-test fault-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
-	@$(MAKE) --no-print-directory -j2 --output-sync=line $(STAGES)
+	@$(MAKE) --no-print-directory -j2 $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
