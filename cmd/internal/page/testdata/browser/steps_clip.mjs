@@ -99,7 +99,7 @@ export const clipSteps = {
     await until('the clip again', () => player().isVisible());
     await page.keyboard.press('Escape');
     await until('closed', async () => !(await big().isVisible()));
-    assert.equal(await player().locator('canvas.film').count(), 0, 'the film goes with its view');
+    await until('the film goes with its view', async () => (await player().locator('canvas.film').count()) === 0);
   },
 
   async 'the proof of a clip, and what it finds'() {
@@ -123,7 +123,7 @@ export const clipSteps = {
     await readable('a clip that was changed');
     await page.keyboard.press('Escape');
     await proof().waitFor({ state: 'hidden' });
-    assert.equal(await proof().locator('canvas').count(), 0);
+    await until('the film goes with its dialog', async () => (await proof().locator('canvas').count()) === 0);
   },
 
   async 'a clip with a hole, a refused part, one that came twice and one out of order'() {
