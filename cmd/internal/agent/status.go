@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/capture"
@@ -113,7 +114,7 @@ func (a *Agent) troubles(st Stats, began time.Duration, closed *closure) (all []
 			all = append(all, "the camera should be closed, and its driver does not let go of it")
 		}
 	case c.Frames > 0 && !c.Connected || c.Frames == 0 && a.mono()-began > 5*time.Second:
-		all = append(all, "no frames from the camera: "+c.LastError)
+		all = append(all, strings.TrimSuffix("no frames from the camera: "+c.LastError, ": "))
 	default:
 		if trouble := st.Sight.Sentence(); trouble != "" {
 			all = append(all, trouble)

@@ -279,10 +279,9 @@ func testTrouble(t *testing.T, r *rig) {
 		return r.screen.wait(t, what, at, func(x told) bool { return x.Status != nil && ok(x) })
 	}
 	p := r.start(t)
-	s := status("a status of a camera in use", func(x told) bool { return x.Status.State == "trouble" })
-	if !strings.Contains(fmt.Sprint(s.Status.Troubles), "/dev/video0: camera is in use") {
-		t.Errorf("troubles %q", s.Status.Troubles)
-	}
+	status("a status of a camera in use", func(x told) bool {
+		return x.Status.State == "trouble" && strings.Contains(fmt.Sprint(x.Status.Troubles), "/dev/video0: camera is in use")
+	})
 	holder.stop(t)
 	status("a status with frames", func(x told) bool { return x.Status.State == "running" && x.Status.Capture.Frames > 3 })
 	r.m.must(t, "guest", "set", "/dev/video0", "inject_v4l2_buf_flag_error=1", "percentage_of_dropped_buffers=50")
