@@ -164,7 +164,7 @@ rate = 5.0
 [live]
 every = "1s"
 [uplink]
-budget = "64 MiB"
+budget = "160 MiB"
 status = "1s"
 `, source, width, width*9/16) + strings.Join(more, "")
 	if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(text), 0o644); err != nil {
