@@ -319,11 +319,12 @@ func testPowerCut(t *testing.T, r *rig) {
 	}
 	r.screen.wait(t, "more of the sequence", at, func(x told) bool { return x.Stream == "durable" && x.Seq > first.Seq+2 })
 	// What waited over the power cut, and what is less urgent, comes later.
-	for within := limit(t, 2*time.Minute); !whole(r.screen.shown(t)) && within.Err() == nil; {
+	seen := r.screen.shown(t)
+	for within := limit(t, 2*time.Minute); !whole(seen) && within.Err() == nil; seen = r.screen.shown(t) {
 		time.Sleep(100 * time.Millisecond)
 	}
-	r.stop(t, p)
-	checkSequence(t, r.screen.shown(t))
+	r.stop(t, p) // what is sealed meanwhile may wait for the next start
+	checkSequence(t, seen)
 
 	sealed, err := filepath.Glob(filepath.Join(r.screen.album, r.camera, "*-durable-*.sealed"))
 	if err != nil || len(sealed) < 2 {
