@@ -44,7 +44,7 @@ func TestDiskFull(t *testing.T) {
 	c.run(busy, 31)
 	h.until("the camera is heard", func() bool { return h.eye.heard(c.id) })
 	check(t, p.Set(refused))
-	had := int(h.ledger.Head(c.id)) // what was sealed until now may have arrived
+	had := int(h.ledger.Head(c.id))     // what was sealed until now may have arrived
 	c.sealed(h.ledger.Head(c.id) + 100) // 4 MB
 
 	// Somebody else takes whatever is free, over and over.
