@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 // Board is what every guest of one architecture boots from: a kernel, its
@@ -35,7 +37,7 @@ func (b *Board) Modules(ctx context.Context, names ...string) ([]string, error) 
 	var files []string
 	seen := make(map[string]bool)
 	for _, name := range names {
-		text, err := output(ctx, nil, "modprobe", "-d", b.Dir, "-S", b.Release, "--show-depends", name)
+		text, err := debian.Output(ctx, nil, "modprobe", "-d", b.Dir, "-S", b.Release, "--show-depends", name)
 		if err != nil {
 			return nil, err
 		}

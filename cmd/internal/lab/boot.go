@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/cpio"
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 	"github.com/sealcam/sealcam/cmd/internal/lab/wire"
 )
 
@@ -80,7 +82,7 @@ func (m *Machine) start(ctx context.Context, g Guest, sp spec, board *Board) err
 	}
 	defer qmp.Close()
 
-	qemu, err := tool(sp.qemu)
+	qemu, err := debian.Tool(sp.qemu)
 	if err != nil {
 		return err
 	}
@@ -164,13 +166,13 @@ func writeInitramfs(ctx context.Context, path string, g Guest, board *Board) err
 	if err != nil {
 		return err
 	}
-	files := map[string]entry{
+	files := map[string]cpio.File{
 		"/init":        {Host: init, Mode: 0o755},
 		"/bin/busybox": {Host: board.Busybox(), Mode: 0o755},
 		"/etc/hosts":   {Data: []byte("127.0.0.1 localhost\n" + Host + " host\n"), Mode: 0o644},
 	}
 	for guest, host := range g.Files {
-		files[guest] = entry{Host: host}
+		files[guest] = cpio.File{Host: host}
 	}
 	config := wire.Config{Net: g.Net, Disk: g.Disk != ""}
 	names := []string{"virtio_mmio", "virtio_console"}
@@ -193,20 +195,20 @@ func writeInitramfs(ctx context.Context, path string, g Guest, board *Board) err
 	for _, host := range modules {
 		base := filepath.Base(host)
 		at := "/lab/modules/" + base
-		files[at] = entry{Host: host, Mode: 0o644}
+		files[at] = cpio.File{Host: host, Mode: 0o644}
 		config.Modules = append(config.Modules, wire.Module{Path: at, Params: params[moduleName(base)]})
 	}
 	text, err := json.Marshal(config)
 	if err != nil {
 		return err
 	}
-	files[wire.ConfigPath] = entry{Data: text, Mode: 0o644}
+	files[wire.ConfigPath] = cpio.File{Data: text, Mode: 0o644}
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := writeCPIO(f, files); err != nil {
+	if err := cpio.Write(f, files); err != nil {
 		return err
 	}
 	return f.Close()

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 // maker makes one board in the cache.
@@ -25,12 +27,12 @@ func (m *maker) pins(ctx context.Context) ([]string, error) {
 	if pins := readPins(path, m.arch); pins != nil {
 		return pins, nil
 	}
-	a, err := newApt(ctx, filepath.Join(m.cache, "apt"))
+	a, err := debian.Open(ctx, filepath.Join(m.cache, "apt"))
 	if err != nil {
 		return nil, err
 	}
 	m.say("fetching package lists (amd64, arm64, armhf)")
-	updated := a.update(ctx)
+	updated := a.Update(ctx)
 	var text strings.Builder
 	for _, arch := range []Arch{ARM64, ARMv7} {
 		sp, err := arch.spec()
@@ -56,7 +58,7 @@ func (m *maker) pins(ctx context.Context) ([]string, error) {
 
 // resolve names the packages of a board, all of one kernel version: the one
 // that Debian's metapackage depends on.
-func resolve(ctx context.Context, a *apt, sp spec) ([]string, error) {
+func resolve(ctx context.Context, a *debian.Apt, sp spec) ([]string, error) {
 	var pins []string
 	var common, kbuild string
 	for _, meta := range []string{"linux-image-", "linux-headers-"} {
@@ -66,7 +68,7 @@ func resolve(ctx context.Context, a *apt, sp spec) ([]string, error) {
 		}
 		pins = append(pins, name+":"+sp.deb+"="+version)
 	}
-	deps, err := a.depends(ctx, pins[1])
+	deps, err := a.Depends(ctx, pins[1])
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +81,8 @@ func resolve(ctx context.Context, a *apt, sp spec) ([]string, error) {
 		}
 	}
 	pins = append(pins, common)
-	for _, pkg := range []string{kbuild + ":" + a.native, "v4l2loopback-dkms", "busybox-static:" + sp.deb} {
-		version, err := a.candidate(ctx, pkg)
+	for _, pkg := range []string{kbuild + ":" + a.Native(), "v4l2loopback-dkms", "busybox-static:" + sp.deb} {
+		version, err := a.Candidate(ctx, pkg)
 		if err != nil {
 			return nil, err
 		}
@@ -90,8 +92,8 @@ func resolve(ctx context.Context, a *apt, sp spec) ([]string, error) {
 }
 
 // dependency returns the one dependency of pkg whose name has the prefix.
-func dependency(ctx context.Context, a *apt, pkg, prefix string) (name, version string, err error) {
-	deps, err := a.depends(ctx, pkg)
+func dependency(ctx context.Context, a *debian.Apt, pkg, prefix string) (name, version string, err error) {
+	deps, err := a.Depends(ctx, pkg)
 	if err != nil {
 		return "", "", err
 	}
@@ -125,11 +127,11 @@ func (m *maker) make(ctx context.Context, dir string, pins []string) error {
 	root, debs := filepath.Join(work, "root"), filepath.Join(work, "debs")
 
 	m.say(fmt.Sprintf("%s: fetching %d packages, %s", m.arch, len(pins), pins[0]))
-	a, err := newApt(ctx, filepath.Join(m.cache, "apt"))
+	a, err := debian.Open(ctx, filepath.Join(m.cache, "apt"))
 	if err != nil {
 		return err
 	}
-	if err := a.fetch(ctx, debs, pins); err != nil {
+	if err := a.Fetch(ctx, debs, pins); err != nil {
 		return fmt.Errorf("%w\nhint: the mirror may have moved on; delete %s to look versions up again", err, filepath.Join(m.cache, "pins.txt"))
 	}
 	m.say(fmt.Sprintf("%s: unpacking", m.arch))
@@ -138,7 +140,7 @@ func (m *maker) make(ctx context.Context, dir string, pins []string) error {
 		return err
 	}
 	for _, deb := range files {
-		if _, err := output(ctx, nil, "dpkg", "-x", deb, root); err != nil {
+		if _, err := debian.Output(ctx, nil, "dpkg", "-x", deb, root); err != nil {
 			return err
 		}
 	}
@@ -163,7 +165,7 @@ const codecPath = "drivers/media/test-drivers/vicodec"
 // codec returns a directory with the source of vicodec, the kernel's virtual video
 // codec, in the version of the pins. Of the kernel's whole source, which is large,
 // it keeps nothing else, and that for all boards.
-func (m *maker) codec(ctx context.Context, a *apt, pins []string) (string, error) {
+func (m *maker) codec(ctx context.Context, a *debian.Apt, pins []string) (string, error) {
 	var pkg, version string
 	for _, pin := range pins {
 		if rest, ok := strings.CutPrefix(pin, "linux-kbuild-"); ok {
@@ -185,18 +187,18 @@ func (m *maker) codec(ctx context.Context, a *apt, pins []string) (string, error
 		return "", err
 	}
 	defer os.RemoveAll(work)
-	if err := a.fetch(ctx, work, []string{pkg + "=" + version}); err != nil {
+	if err := a.Fetch(ctx, work, []string{pkg + "=" + version}); err != nil {
 		return "", err
 	}
 	debs, err := filepath.Glob(filepath.Join(work, "*.deb"))
 	if err != nil || len(debs) != 1 {
 		return "", fmt.Errorf("%d packages fetched for %s", len(debs), pkg)
 	}
-	if _, err := output(ctx, nil, "dpkg", "-x", debs[0], work); err != nil {
+	if _, err := debian.Output(ctx, nil, "dpkg", "-x", debs[0], work); err != nil {
 		return "", err
 	}
 	tar := filepath.Join(work, "usr", "src", pkg+".tar.xz")
-	if _, err := output(ctx, nil, "tar", "-C", work, "-xJf", tar, pkg+"/"+codecPath); err != nil {
+	if _, err := debian.Output(ctx, nil, "tar", "-C", work, "-xJf", tar, pkg+"/"+codecPath); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(filepath.Join(work, pkg, codecPath), dir)
@@ -235,7 +237,7 @@ func (m *maker) modules(ctx context.Context, root, codec string) error {
 	}
 	for name, dir := range map[string]string{"v4l2loopback.ko": loopback[0], "vicodec.ko": vicodec} {
 		// The headers choose the compiler's version (CC) themselves.
-		if _, err := output(ctx, []string{"LC_ALL=C"}, "make", "-j2", "-C", headers, "ARCH="+m.spec.kbuild,
+		if _, err := debian.Output(ctx, []string{"LC_ALL=C"}, "make", "-j2", "-C", headers, "ARCH="+m.spec.kbuild,
 			"CROSS_COMPILE="+m.spec.cross, "M="+dir, "CONFIG_VIDEO_VICODEC=m", "modules"); err != nil {
 			return err
 		}
@@ -243,6 +245,6 @@ func (m *maker) modules(ctx context.Context, root, codec string) error {
 			return err
 		}
 	}
-	_, err = output(ctx, nil, "depmod", "-b", root, release)
+	_, err = debian.Output(ctx, nil, "depmod", "-b", root, release)
 	return err
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 // NewDisk makes an empty ext4 disk at path. Given to one guest after another
@@ -22,7 +24,7 @@ func NewDisk(ctx context.Context, path string, size int64) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if _, err := output(ctx, nil, "mkfs.ext4", "-q", "-F", path); err != nil {
+	if _, err := debian.Output(ctx, nil, "mkfs.ext4", "-q", "-F", path); err != nil {
 		return fmt.Errorf("making a disk: %w", err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 const modulePath = "github.com/sealcam/sealcam/"
@@ -32,7 +34,7 @@ func build(ctx context.Context, env []string, name, pkg string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	mod, err := output(ctx, nil, "go", "env", "GOMOD")
+	mod, err := debian.Output(ctx, nil, "go", "env", "GOMOD")
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +47,7 @@ func build(ctx context.Context, env []string, name, pkg string) (string, error) 
 	}
 	defer unlock()
 	env = append([]string{"CGO_ENABLED=0"}, env...)
-	if _, err := output(ctx, env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, modulePath+pkg); err != nil {
+	if _, err := debian.Output(ctx, env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, modulePath+pkg); err != nil {
 		return "", fmt.Errorf("building %s for %s: %w", pkg, name, err)
 	}
 	return out, nil

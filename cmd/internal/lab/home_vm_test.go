@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 // home is a household on the host, made with the commands that a person
@@ -130,7 +132,7 @@ type service struct {
 func startService(t *testing.T, name string, args ...string) *service {
 	t.Helper()
 	s := &service{done: make(chan struct{}), changed: make(chan struct{})}
-	s.cmd = command(t.Context(), nil, name, args...)
+	s.cmd = debian.Command(t.Context(), nil, name, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s, s
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

@@ -5,9 +5,9 @@ package lab
 import (
 	_ "embed"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
+
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 //go:embed packages.txt
@@ -34,7 +34,7 @@ func Packages() []Package {
 func Missing() []string {
 	var names []string
 	for _, p := range Packages() {
-		if _, err := tool(p.Command); err != nil {
+		if _, err := debian.Tool(p.Command); err != nil {
 			names = append(names, p.Name)
 		}
 	}
@@ -48,18 +48,4 @@ func CheckHost() error {
 		return fmt.Errorf("the lab needs packages that are not installed: type: apt-get install -y %s", strings.Join(names, " "))
 	}
 	return nil
-}
-
-// tool finds a command. System administration commands are off the PATH of
-// ordinary users, and the lab needs no privilege to run them.
-func tool(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin/", "/sbin/"} {
-		if st, err := os.Stat(dir + name); err == nil && st.Mode()&0o111 != 0 {
-			return dir + name, nil
-		}
-	}
-	return "", fmt.Errorf("no command %s on this machine", name)
 }

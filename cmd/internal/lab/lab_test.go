@@ -3,85 +3,15 @@
 package lab
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 )
-
-// readCPIO lists a newc archive as "mode path size" lines.
-func readCPIO(t *testing.T, b []byte) []string {
-	t.Helper()
-	var lines []string
-	for at := 0; ; {
-		if len(b) < at+110 || string(b[at:at+6]) != "070701" {
-			t.Fatalf("no header at %d of %d", at, len(b))
-		}
-		field := func(i int) int {
-			n, err := strconv.ParseUint(string(b[at+6+8*i:at+14+8*i]), 16, 32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return int(n)
-		}
-		mode, size, nameLen := field(1), field(6), field(11)
-		name := strings.TrimSuffix(string(b[at+110:at+110+nameLen]), "\x00")
-		if name == "TRAILER!!!" {
-			if end := (at + 110 + nameLen + 3) &^ 3; end != len(b) {
-				t.Errorf("archive ends at %d of %d", end, len(b))
-			}
-			return lines
-		}
-		lines = append(lines, strconv.FormatInt(int64(mode), 8)+" "+name+" "+strconv.Itoa(size))
-		at = (at + 110 + nameLen + 3) &^ 3
-		at = (at + size + 3) &^ 3
-	}
-}
-
-func TestWriteCPIO(t *testing.T) {
-	host := filepath.Join(t.TempDir(), "tool")
-	if err := os.WriteFile(host, []byte("12345"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	err := writeCPIO(&b, map[string]entry{
-		"/init":      {Host: host},
-		"/etc/a/key": {Data: []byte("secret"), Mode: 0o600},
-		"/etc/b":     {Mode: 0o644},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{"40755 etc 0", "40755 etc/a 0", "100600 etc/a/key 6", "100644 etc/b 0", "100755 init 5"}
-	if got := readCPIO(t, b.Bytes()); !slices.Equal(got, want) {
-		t.Errorf("archive has\n%q, want\n%q", got, want)
-	}
-	for name, e := range map[string]entry{"relative": {}, "/a/../b": {}, "/gone": {Host: host + "x"}, "/dir": {Host: filepath.Dir(host)}} {
-		if err := writeCPIO(&b, map[string]entry{name: e}); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-}
 
 func TestModuleName(t *testing.T) {
 	if got := moduleName("crc32-arm-ce.ko"); got != "crc32_arm_ce" {
 		t.Error(got)
-	}
-}
-
-func TestAptSettingsStandAlone(t *testing.T) {
-	a := &apt{dir: "/cache/apt", native: "amd64"}
-	got := a.settings("Acquire::http::Proxy \"http://proxy:8080\";\nAcquire::IndexTargets::deb::DEP-11::MetaKey \"x\";\nAcquire::Languages \"de\";\n")
-	for _, want := range []string{`Acquire::http::Proxy "http://proxy:8080";`, `Dir::State::status "/dev/null";`, `Dir::Etc::Parts "/cache/apt/empty";`, `APT::Architectures { "amd64"; "arm64"; "armhf"; };`} {
-		if !strings.Contains(got, want) {
-			t.Errorf("settings lack %s", want)
-		}
-	}
-	if strings.Contains(got, "DEP-11") || strings.Contains(got, `"de"`) {
-		t.Error("the host's catalogues are taken over")
 	}
 }
 

@@ -1,6 +1,8 @@
-//go:build linux
-
-package lab
+// Package cpio writes an initramfs: the archive that a Linux kernel unpacks into
+// its first root file system.
+//
+// What this package does not do: read archives, or write links and devices.
+package cpio
 
 import (
 	"bufio"
@@ -14,19 +16,19 @@ import (
 	"strings"
 )
 
-// entry is one file of an initramfs: either a file of the host, or Data.
-type entry struct {
+// File is one file of an initramfs: either a file of the host, or Data.
+type File struct {
 	Host string
 	Data []byte
-	Mode fs.FileMode // permissions
+	Mode fs.FileMode // permissions; 0 for those of the file of the host
 }
 
-// writeCPIO writes files (by absolute guest path) and the directories above
+// Write writes files (by absolute guest path) and the directories above
 // them as an uncompressed "newc" archive (kernel documentation,
 // driver-api/early-userspace/buffer-format). Unpacking gzip in an emulated
 // guest costs more than reading twice the bytes.
-func writeCPIO(w io.Writer, files map[string]entry) error {
-	c := &cpio{w: bufio.NewWriterSize(w, 1<<20)}
+func Write(w io.Writer, files map[string]File) error {
+	c := &writer{w: bufio.NewWriterSize(w, 1<<20)}
 	made := map[string]bool{"/": true}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !path.IsAbs(name) || path.Clean(name) != name {
@@ -45,12 +47,12 @@ func writeCPIO(w io.Writer, files map[string]entry) error {
 	return c.w.Flush()
 }
 
-type cpio struct {
+type writer struct {
 	w   *bufio.Writer
 	ino int
 }
 
-func (c *cpio) parents(name string, made map[string]bool) error {
+func (c *writer) parents(name string, made map[string]bool) error {
 	for i, r := range name {
 		dir := name[:i]
 		if r != '/' || i == 0 || made[dir] {
@@ -64,7 +66,7 @@ func (c *cpio) parents(name string, made map[string]bool) error {
 	return nil
 }
 
-func (c *cpio) file(name string, e entry) error {
+func (c *writer) file(name string, e File) error {
 	var from io.Reader = strings.NewReader(string(e.Data))
 	size := int64(len(e.Data))
 	if e.Host != "" {
@@ -94,9 +96,9 @@ func (c *cpio) file(name string, e entry) error {
 	return c.pad(size)
 }
 
-// header writes one entry's head: 13 fields of 8 hex digits after the magic,
+// header writes one File's head: 13 fields of 8 hex digits after the magic,
 // then the name, padded to 4 bytes.
-func (c *cpio) header(name string, mode uint32, size int64) error {
+func (c *writer) header(name string, mode uint32, size int64) error {
 	if size > 1<<31 {
 		return fmt.Errorf("%d bytes are too many for an initramfs", size)
 	}
@@ -112,7 +114,7 @@ func (c *cpio) header(name string, mode uint32, size int64) error {
 
 // pad fills up to a multiple of 4. Errors of the bufio.Writer stick, so the
 // last one is enough.
-func (c *cpio) pad(n int64) error {
+func (c *writer) pad(n int64) error {
 	_, err := c.w.Write(make([]byte, (4-n%4)%4))
 	return err
 }
