@@ -5,7 +5,8 @@ SHELL      := /bin/bash
 GO         ?= go
 BUILD      := build
 VERSION    := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
-LDFLAGS    := -s -w -X main.version=$(VERSION)
+COMMIT     := $(shell git log -1 --format='-X main.commit=%H -X main.date=%cI' 2>/dev/null)
+LDFLAGS    := -s -w -X main.version=$(VERSION) $(COMMIT)
 GOBUILD    := $(GO) build -ldflags '$(LDFLAGS)'
 STATICCHECK := $(GO) tool -modfile=.ci/tools.mod staticcheck
 FUZZTIME   ?= 20s

@@ -47,9 +47,11 @@ type Config struct {
 	Recording *RecordingConfig // nil: nothing is recorded
 	LiveFor   time.Duration    // how long a live picture may be shown as such; 0: DefaultLiveFor
 	Firmware  string           // version that every seal claims, printable ASCII
-	Model     string           // what the hello says this camera is, printable ASCII
-	Now       func() time.Time // wall clock, however wrong
-	Mono      func() time.Duration
+	// FirmwareHash is the SHA-256 of the program, which every seal claims; nil for none.
+	FirmwareHash []byte
+	Model        string           // what the hello says this camera is, printable ASCII
+	Now          func() time.Time // wall clock, however wrong
+	Mono         func() time.Duration
 	// Clock says how good Now is: seal.ClockNone, ClockRTC or ClockNTP. nil
 	// judges by Now alone: none before 2024 or the last time that was believed.
 	Clock func() string
@@ -202,7 +204,7 @@ func (u *Uplink) openKeys() (err error) {
 // camera.
 func (u *Uplink) newSealer(roster *seal.Roster) error {
 	s, err := seal.NewSealer(seal.SealerConfig{
-		Key: u.config.Camera.Signer(), Roster: roster, Boot: u.boot, Firmware: u.config.Firmware,
+		Key: u.config.Camera.Signer(), Roster: roster, Boot: u.boot, Firmware: u.config.Firmware, FirmwareHash: u.config.FirmwareHash,
 	})
 	if err == nil {
 		u.sealer = s

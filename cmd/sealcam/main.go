@@ -12,10 +12,15 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/boardtool"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	stamp "github.com/sealcam/sealcam/cmd/internal/version"
 )
 
-// version is set by the linker.
-var version = "unknown"
+// What the linker writes: see cmd/internal/version.
+var (
+	version = "unknown"
+	commit  string
+	date    string
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,11 +50,16 @@ func commands() []cli.Command {
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "model", Short: "say what a model file takes, and how long it looks", Run: runModel},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},
+		{Name: "version", Short: "say what this program is: version, build and hash", Run: runVersion},
 	}
 }
 
 func run(ctx context.Context, env *cli.Env, args []string) int {
 	return cli.Report(env, "sealcam", cli.Dispatch(ctx, env, "sealcam", about, commands(), args))
+}
+
+func runVersion(_ context.Context, env *cli.Env, args []string) error {
+	return stamp.Command(env, "sealcam", stamp.Stamp{Version: version, Commit: commit, Date: date}, args)
 }
 
 // openCamera opens a camera for board test.

@@ -17,6 +17,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/boardtool"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	stamp "github.com/sealcam/sealcam/cmd/internal/version"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -35,7 +36,7 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   reset -yes  destroy the keys and every picture that waits of a camera that is stopped; afterwards it is a new camera
   park        put the lamp off and take current off the filter, after a crash
   board       show boards, try this one's pins, park them (sealcamd board -h)
-  version     print the version
+  version     print what this program is: version, build and hash (-json for machines)
 `
 
 // run is the whole command.
@@ -47,8 +48,7 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	}
 	verb := fs.Arg(0)
 	if verb == "version" {
-		fmt.Fprintln(env.Stdout, "sealcamd", version)
-		return nil
+		return stamp.Command(env, "sealcamd", stamp.Stamp{Version: version, Number: number, Commit: commit, Date: date}, fs.Args()[1:])
 	}
 	if verb == "board" { // works before there are settings
 		return boardtool.New("sealcamd", openCamera).Run(ctx, env, fs.Args()[1:])
@@ -100,30 +100,39 @@ func openCamera(ctx context.Context, source string) (capture.Camera, error) {
 	return agent.Source{Name: source}.Auto().Open(ctx)
 }
 
-// hintSettings says what to do about a missing settings file.
+// hintSettings says what to do about settings that cannot be used, which another
+// start would find the same. A file that cannot be read may be readable then.
 func hintSettings(path string, err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return cli.Hint(err, "copy the shipped sealcamd.toml to %s, or name another file with -config", path)
+	var unread *os.PathError
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		err = cli.Hint(err, "copy the shipped sealcamd.toml to %s, or name another file with -config", path)
+	case errors.As(err, &unread):
+		return err
 	}
-	return err
+	return cli.Exit(err, cli.ExitUsage)
 }
 
 // serve runs the camera, and again with new settings after each SIGHUP.
 // Settings that make no sense are told, and the camera goes on with the old.
-func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) error {
+func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (err error) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	manager := newNotifier(newLog(env.Stderr, s.Log))
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
+	host := agent.Host{Firmware: version, Ready: manager.ready, Alive: manager.alive}
+	if host.FirmwareHash, err = stamp.Hash(); err != nil {
+		newLog(env.Stderr, s.Log).Warn("seals do not claim the firmware's hash", "err", err)
+	}
 	for {
 		log := newLog(env.Stderr, s.Log)
 		keepSmall(s)
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() {
-			done <- agent.Serve(running, s, agent.Host{Firmware: version, Ready: manager.ready, Alive: manager.alive}, log)
+			done <- agent.Serve(running, s, host, log)
 		}()
 		next, err := waitFor(done, hup, path, log)
 		stop()

@@ -123,6 +123,7 @@ func pairingFor(t *testing.T, h *identity.Household, config string) string {
 func start(t *testing.T, ctx context.Context, config string) (cmd *exec.Cmd, lines *bufio.Scanner, expect func(text string)) {
 	t.Helper()
 	cmd = sealcamd(ctx, "-config", config)
+	cmd.Dir = filepath.Dir(config) // where a crash may leave a core
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +207,7 @@ func TestVerbs(t *testing.T) {
 	if next, _, _ := output(t, "-config", config, "id"); next == id {
 		t.Error("after a reset the camera has its old id")
 	}
-	if _, stderr, code := output(t, "-config", filepath.Join(dir, "none.toml")); code != 1 || !strings.Contains(stderr, "hint: copy the shipped sealcamd.toml") {
+	if _, stderr, code := output(t, "-config", filepath.Join(dir, "none.toml")); code != 2 || !strings.Contains(stderr, "hint: copy the shipped sealcamd.toml") {
 		t.Errorf("no settings: exit %d, %q", code, stderr)
 	}
 	if _, stderr, code := output(t, "-config", config, "claim", config); code != 1 || !strings.Contains(stderr, "hint: make one with: sealcam household") {

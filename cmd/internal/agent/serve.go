@@ -28,8 +28,10 @@ const (
 // Host is the program and the system around a camera.
 type Host struct {
 	Firmware string // version
-	Ready    func() // called once pins are safe and the camera runs, or waits to be claimed; may be nil
-	Alive    func() // called for work done, see Config.Alive; may be nil
+	// FirmwareHash is the SHA-256 of the program, which every seal claims; nil for none.
+	FirmwareHash []byte
+	Ready        func() // called once pins are safe and the camera runs, or waits to be claimed; may be nil
+	Alive        func() // called for work done, see Config.Alive; may be nil
 }
 
 // Serve runs the camera that s describes until ctx ends, and after a reset the
@@ -94,7 +96,7 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	if err != nil || camera == nil {
 		return err
 	}
-	up, err := OpenUplink(s, camera, host.Firmware, log)
+	up, err := OpenUplink(s, camera, host, log)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 }
 
 // OpenUplink opens the way to the household's broker.
-func OpenUplink(s Settings, camera *identity.Camera, firmware string, log *slog.Logger) (*uplink.Uplink, error) {
+func OpenUplink(s Settings, camera *identity.Camera, host Host, log *slog.Logger) (*uplink.Uplink, error) {
 	broker := s.Uplink.Broker
 	if broker == "" {
 		broker = camera.Broker()
@@ -136,7 +138,7 @@ func OpenUplink(s Settings, camera *identity.Camera, firmware string, log *slog.
 	}
 	up, err := uplink.Open(uplink.Config{
 		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
-		LiveFor: liveFor(s.Live.Every.Duration), Firmware: firmware, Now: time.Now, Mono: Monotonic,
+		LiveFor: liveFor(s.Live.Every.Duration), Firmware: host.Firmware, FirmwareHash: host.FirmwareHash, Now: time.Now, Mono: Monotonic,
 		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Log: log,
 	})
 	if err != nil {

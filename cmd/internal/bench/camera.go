@@ -30,7 +30,7 @@ func (b *bench) newCamera(h *house, source agent.Source, every time.Duration) (*
 		open, s.Camera.Once = endsAt(open, b.began.Add(b.For)), true
 	}
 	log := b.Log.With("camera", h.name)
-	up, err := agent.OpenUplink(s, h.camera, Firmware, log)
+	up, err := agent.OpenUplink(s, h.camera, agent.Host{Firmware: Firmware}, log)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func TestRealCamera(t *testing.T) {
 
 	s := agent.Defaults()
 	s.State, s.Live.Every.Duration, s.Uplink.Status.Duration = dir, time.Second, time.Second
-	up, err := agent.OpenUplink(s, id, "test", log)
+	up, err := agent.OpenUplink(s, id, agent.Host{Firmware: "test"}, log)
 	check(t, err)
 	light, err := daynight.NewPart(daynight.PartConfig{Log: log})
 	check(t, err)

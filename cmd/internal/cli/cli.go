@@ -52,6 +52,9 @@ const (
 	ExitOK     = 0
 	ExitFailed = 1 // also: refused
 	ExitUsage  = 2
+	// ExitRestart is sealcamd's alone: it ended so as to be started again, as
+	// another version perhaps.
+	ExitRestart = 75
 )
 
 type usageError struct{ msg string }
@@ -75,6 +78,21 @@ func Hint(err error, format string, a ...any) error {
 		return nil
 	}
 	return &hinted{err, fmt.Sprintf(format, a...)}
+}
+
+type coded struct {
+	error
+	code int
+}
+
+func (c *coded) Unwrap() error { return c.error }
+
+// Exit has err, if there is one, end the command with code.
+func Exit(err error, code int) error {
+	if err == nil {
+		return nil
+	}
+	return &coded{err, code}
 }
 
 // Silent is an error that has already been told: main exits with its code and
@@ -127,6 +145,10 @@ func Report(env *Env, program string, err error) int {
 	fmt.Fprintf(env.Stderr, "%s: error: %v\n", program, err)
 	if hint := HintOf(err); hint != "" {
 		fmt.Fprintf(env.Stderr, "%s: hint: %s\n", program, hint)
+	}
+	var c *coded
+	if errors.As(err, &c) {
+		return c.code
 	}
 	return ExitFailed
 }

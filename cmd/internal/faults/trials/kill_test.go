@@ -97,7 +97,7 @@ func spool(state, broker string, log *slog.Logger) error {
 	}
 	s := agent.Defaults()
 	s.State, s.Uplink.Broker = state, broker
-	up, err := agent.OpenUplink(s, own, "trial", log)
+	up, err := agent.OpenUplink(s, own, agent.Host{Firmware: "trial"}, log)
 	if err != nil {
 		return err
 	}
