@@ -19,6 +19,8 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	stamp "github.com/sealcam/sealcam/cmd/internal/version"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/ota"
+	"github.com/sealcam/sealcam/uplink/ota/slot"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -53,6 +55,9 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	if verb == "board" { // works before there are settings
 		return boardtool.New("sealcamd", openCamera).Run(ctx, env, fs.Args()[1:])
 	}
+	if verb == "" || verb == "run" && fs.NArg() == 1 {
+		launch(env, *config)
+	}
 	s, err := agent.LoadSettings(*config)
 	if verb == "park" && fs.NArg() == 1 {
 		return park(ctx, env, s, err)
@@ -62,7 +67,11 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	}
 	switch {
 	case verb == "" || (verb == "run" && fs.NArg() == 1):
-		return serve(ctx, env, *config, s)
+		err := serve(ctx, env, *config, s)
+		if errors.Is(err, ota.ErrRestart) {
+			return cli.Exit(err, cli.ExitRestart)
+		}
+		return err
 	case verb == "id" && fs.NArg() == 1:
 		return printID(env, s)
 	case verb == "request" && fs.NArg() == 1:
@@ -122,7 +131,7 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (er
 	manager := newNotifier(newLog(env.Stderr, s.Log))
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
-	host := agent.Host{Firmware: version, Ready: manager.ready, Alive: manager.alive}
+	host := agent.Host{Firmware: version, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: manager.alive}
 	if host.FirmwareHash, err = stamp.Hash(); err != nil {
 		newLog(env.Stderr, s.Log).Warn("seals do not claim the firmware's hash", "err", err)
 	}

@@ -49,8 +49,11 @@ type Status struct {
 	Version string // of what runs; empty if it is not known
 	// Number is that of the newest Release that was ever confirmed here, 0 for none.
 	Number uint64
-	Trial  bool   // what runs is on trial
-	Fell   string // why the last trial was given up, a sentence; empty if it was not
+	// Mend says that the slot of that Release cannot run, so that the same number
+	// may be installed once more.
+	Mend  bool
+	Trial bool   // what runs is on trial
+	Fell  string // why the last trial was given up, a sentence; empty if it was not
 }
 
 // Installer puts a Release where it can be started. Each of its methods is whole

@@ -22,6 +22,7 @@ type want struct {
 	event uint64
 	nonce []byte
 	live  bool // replaced by the next one, never spooled
+	exam  bool // sealed and opened again, for a version on trial
 	best  bool // take the frame that was kept for the event, not this one
 }
 

@@ -94,6 +94,7 @@ type Agent struct {
 	mood    atomic.Pointer[mood]    // for the status light
 	answers chan []byte             // nonces of orders that were carried out; nil for news without
 	alive   func()
+	exam    exam
 
 	counters
 }

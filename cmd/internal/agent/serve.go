@@ -16,6 +16,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/ota/slot"
 )
 
 // The directories within Settings.State.
@@ -23,6 +24,7 @@ const (
 	IdentityDir = "identity"
 	SpoolDir    = "spool"
 	RecordDir   = "recording" // unless Settings.Recording.Directory says another
+	UpdateDir   = "update"    // its slots, and what is known of releases
 )
 
 // Host is the program and the system around a camera.
@@ -30,8 +32,10 @@ type Host struct {
 	Firmware string // version
 	// FirmwareHash is the SHA-256 of the program, which every seal claims; nil for none.
 	FirmwareHash []byte
-	Ready        func() // called once pins are safe and the camera runs, or waits to be claimed; may be nil
-	Alive        func() // called for work done, see Config.Alive; may be nil
+	Number       uint64        // of the release that this program is, 0 for none
+	Running      *slot.Running // what the launcher started, nil for the flashed program
+	Ready        func()        // called once pins are safe and the camera runs, or waits to be claimed; may be nil
+	Alive        func()        // called for work done, see Config.Alive; may be nil
 }
 
 // Serve runs the camera that s describes until ctx ends, and after a reset the
@@ -78,10 +82,16 @@ func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	log.Info("board", "name", light.Profile.Name, "note", light.Note)
 	host.Ready()
 	front := newPanel(light.Button(), light.Status(), log.With("part", "panel"))
+	updates, err := openUpdates(s, host, &front.agent, log.With("part", "update"))
+	if err != nil {
+		log.Error("this camera is not updated", "err", err)
+	}
+	defer updates.close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.run(running) })
+	g.Go(func() error { return updates.run(running) })
 	g.Go(func() error {
 		defer stop()
 		return life(running, s, host, light, front, log)

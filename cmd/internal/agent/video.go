@@ -24,6 +24,7 @@ func (a *Agent) video(f *capture.Frame, c annexb.Codec) {
 	}
 	e.meter.mark(StageMotion)
 	a.clips.watch(v, encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()})
+	a.examine(f)
 	if v.Started {
 		a.events.Add(1)
 		a.clips.ready(v.Event.ID)

@@ -1,0 +1,411 @@
+package slot
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sealcam/sealcam/uplink/ota"
+)
+
+// world is what the outside knows about one camera, over all its starts.
+type world struct {
+	t testing.TB
+	*maker
+
+	confirmed uint64          // newest for which Confirm returned
+	maybe     uint64          // newest for which Confirm was called
+	tried     map[uint64]bool // trials that have had their start
+	running   Running
+}
+
+func newWorld(t testing.TB) *world { return newMaker(t).world(t) }
+
+// maker signs releases.
+type maker struct {
+	dir   string
+	files map[[32]byte]ota.Release // that were signed
+}
+
+func newMaker(t testing.TB) *maker { return &maker{t.TempDir(), map[[32]byte]ota.Release{}} }
+
+// world returns a camera that the maker has sold.
+func (m *maker) world(t testing.TB) *world {
+	return &world{t: t, maker: m, tried: map[uint64]bool{}, running: Running{Slot: Factory}}
+}
+
+// release makes a signed release, and its file.
+func (m *maker) release(t testing.TB, number uint64) (ota.Release, string) {
+	path := filepath.Join(m.dir, fmt.Sprint(number))
+	text := fmt.Sprintf("this is sealcamd of number %d", number)
+	r := ota.Release{Path: fmt.Sprint(number), Kind: ota.Agent, Version: fmt.Sprintf("v%d", number), Number: number, Size: int64(len(text)), SHA256: sha256.Sum256([]byte(text))}
+	if m.files[r.SHA256].Number == 0 {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m.files[r.SHA256] = r
+	}
+	return r, path
+}
+
+func (w *world) store(d *powerDisk) *Store {
+	running := w.running
+	return newStore(d, Running{Version: "v0"}, &running)
+}
+
+// start is a start of the camera. It holds the launcher to its promises; with dead,
+// the power went before anything was started.
+func (w *world) start(d *powerDisk, dead func() bool) {
+	w.t.Helper()
+	c := w.store(d).Launch()
+	if dead() {
+		return
+	}
+	if c.Slot == Factory {
+		if w.confirmed > 0 {
+			w.t.Fatalf("the factory runs, and %d was confirmed: %q", w.confirmed, c.Notes)
+		}
+		w.running = Running{Slot: Factory}
+		return
+	}
+	n := d.now[string(c.Slot)+"/sealcamd"]
+	if n == nil {
+		w.t.Fatalf("slot %s runs, and there is nothing", c.Slot)
+		return
+	}
+	r := w.files[sha256.Sum256(n.data)]
+	switch {
+	case r.Number == 0:
+		w.t.Fatalf("slot %s runs, and nobody signed %q", c.Slot, n.data)
+	case r.Number != c.Number:
+		w.t.Fatalf("slot %s is %d and is called %d", c.Slot, r.Number, c.Number)
+	case r.Number < w.confirmed:
+		w.t.Fatalf("%d runs, and %d was confirmed", r.Number, w.confirmed)
+	case c.Trial && w.tried[r.Number]:
+		w.t.Fatalf("%d has a second trial", r.Number)
+	case !c.Trial && r.Number > w.maybe:
+		w.t.Fatalf("%d runs as confirmed, and was not", r.Number)
+	}
+	if c.Trial {
+		w.tried[r.Number] = true
+	}
+	w.running = c.Running
+}
+
+// update is one update: installed, tried and started, and then what verdict says.
+// Afterwards the camera starts again.
+func (w *world) update(d *powerDisk, number uint64, verdict string, dead func() bool) {
+	s := w.store(d)
+	r, path := w.release(w.t, number)
+	ctx := w.t.Context()
+	if s.Install(ctx, r, path) != nil || dead() || s.Try(ctx) != nil || dead() {
+		return
+	}
+	w.start(d, dead)
+	if dead() {
+		return
+	}
+	s = w.store(d)
+	if st, err := s.Status(ctx); err != nil || !st.Trial {
+		return
+	}
+	switch verdict {
+	case "confirm":
+		w.maybe = max(w.maybe, number)
+		if s.Confirm(ctx) == nil {
+			w.confirmed = number
+		}
+	case "reject":
+		_ = s.Reject(ctx, "it sees nothing")
+	}
+	if !dead() {
+		w.start(d, dead)
+	}
+}
+
+// story is a life with every kind of update in it.
+func (w *world) story(d *powerDisk, dead func() bool) {
+	w.start(d, dead)
+	for _, step := range []struct {
+		number  uint64
+		verdict string
+	}{{10, "confirm"}, {20, "reject"}, {30, "hang"}, {40, "confirm"}, {50, "confirm"}, {60, "hang"}} {
+		if dead() {
+			return
+		}
+		w.update(d, step.number, step.verdict, dead)
+	}
+}
+
+func alive() bool { return false }
+
+// cutAt plugs in a disk whose power goes before its call'th change.
+func cutAt(d *powerDisk, call int) (dead func() bool) {
+	gone := false
+	d.fault = func(n int, _, _ string) error {
+		if n >= call {
+			gone = true
+			return errPower
+		}
+		return nil
+	}
+	d.unreadable = func(int) error {
+		if gone {
+			return errPower
+		}
+		return nil
+	}
+	return func() bool { return gone }
+}
+
+// whole goes on after power cuts: one more update has to come through.
+func (w *world) whole(d *powerDisk) {
+	w.t.Helper()
+	for w.start(d, alive); w.running.Trial; {
+		w.start(d, alive) // what was on trial had no verdict
+	}
+	w.update(d, 90, "confirm", alive)
+	if w.confirmed != 90 || w.running.Number != 90 || w.running.Trial {
+		w.t.Fatalf("the next update ended as %+v", w.running)
+	}
+}
+
+// The power goes at every single call of a life of updates, and again at every
+// single call of the start after it, with every kind of disk that this may leave.
+func TestPowerCutAtEveryCall(t *testing.T) {
+	d, m := newDisk(t), newMaker(t)
+	m.world(t).story(d, alive)
+	calls, cases := d.calls, 0
+	const kinds = 9
+	step := 1
+	if testing.Short() {
+		step = 11
+	}
+	for cut := 0; cut < calls; cut += step {
+		for survive := range kinds {
+			for second := -1; ; second++ {
+				cases++
+				rng := rand.New(rand.NewPCG(uint64(cut), uint64(survive)))
+				d, w := newDisk(t), m.world(t)
+				dead := cutAt(d, cut)
+				w.story(d, dead)
+				d = d.afterPowerCut(survive, rng)
+				more := second >= 0
+				if more {
+					dead := cutAt(d, second)
+					w.start(d, dead)
+					more = dead()
+					d = d.afterPowerCut(survive, rng)
+				}
+				w.whole(d)
+				if t.Failed() {
+					t.Fatalf("cut before call %d, disk of kind %d, second cut before call %d of the next start", cut, survive, second)
+				}
+				if second >= 0 && !more {
+					break
+				}
+			}
+		}
+	}
+	t.Logf("%d calls, %d power cuts with their disks", calls, cases)
+}
+
+// Any single call fails, and the camera goes on: what cannot be made durable is
+// not tried, and nothing is forgotten.
+func TestFaultAtEveryCall(t *testing.T) {
+	d, m := newDisk(t), newMaker(t)
+	m.world(t).story(d, alive)
+	changes, reads := d.calls, d.reads
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	for fail := 0; fail < changes+reads; fail += step {
+		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EROFS} {
+			d, w := newDisk(t), m.world(t)
+			d.fault = func(n int, _, _ string) error {
+				if n == fail {
+					return errno
+				}
+				return nil
+			}
+			d.unreadable = func(n int) error {
+				if n+changes == fail {
+					w.confirmed = 0 // what cannot be read cannot run
+					return errno
+				}
+				return nil
+			}
+			w.story(d, alive)
+			d.fault, d.unreadable = nil, nil
+			w.whole(d)
+			if t.Failed() {
+				t.Fatalf("call %d fails with %v", fail, errno)
+			}
+		}
+	}
+}
+
+// Whatever is made of the record, an intact slot that was confirmed last runs, and
+// it is said why.
+func TestDamagedRecord(t *testing.T) {
+	for name, damage := range map[string]func(b []byte) []byte{
+		"gone":     nil,
+		"empty":    func([]byte) []byte { return []byte{} },
+		"torn":     func(b []byte) []byte { return b[:len(b)/2] },
+		"flipped":  func(b []byte) []byte { b[len(b)-20] ^= 4; return b },
+		"other":    func([]byte) []byte { return []byte("hello") },
+		"large":    func([]byte) []byte { return make([]byte, 1<<20) },
+		"newer":    func(b []byte) []byte { return []byte(strings.Replace(string(b), "slot 1 ", "slot 2 ", 1)) },
+		"hostile":  func([]byte) []byte { return encode(&state{Confirmed: "../../bin", Number: 3}) },
+		"nothing":  func([]byte) []byte { return encode(&state{Confirmed: A, Number: 1 << 60}) },
+		"no trial": func([]byte) []byte { return encode(&state{Started: true}) },
+		"one slot": func([]byte) []byte {
+			h := &Held{Number: 1, Size: 1}
+			return encode(&state{Confirmed: A, Trial: A, A: h, Number: 1})
+		},
+		"more": func(b []byte) []byte { return append(b, b...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w := newDisk(t), newWorld(t)
+			w.start(d, alive)
+			w.update(d, 10, "confirm", alive)
+			w.update(d, 20, "confirm", alive)
+			w.update(d, 30, "reject", alive)
+			if damage == nil {
+				delete(d.now, "state")
+			} else {
+				d.now["state"].data = damage(d.now["state"].data)
+			}
+			c := w.store(d).Launch()
+			if c.Number != 20 || c.Trial || len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "made anew") {
+				t.Errorf("%d runs (%v)", c.Number, c.Notes)
+			}
+			w.whole(d)
+		})
+	}
+}
+
+// A confirmed slot that is damaged does not run, nor does an older one: what was
+// flashed does. The same release mends it.
+func TestDamagedSlot(t *testing.T) {
+	for name, damage := range map[string]func(d *powerDisk, n string){
+		"gone":    func(d *powerDisk, n string) { delete(d.now, n) },
+		"flipped": func(d *powerDisk, n string) { d.now[n].data[3] ^= 1 },
+		"longer":  func(d *powerDisk, n string) { d.now[n].data = append(d.now[n].data, 'x') },
+		"shorter": func(d *powerDisk, n string) { d.now[n].data = d.now[n].data[:5] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w := newDisk(t), newWorld(t)
+			w.update(d, 10, "confirm", alive)
+			w.update(d, 20, "confirm", alive)
+			damage(d, string(w.running.Slot)+"/sealcamd")
+			for _, record := range []bool{true, false} {
+				if !record {
+					delete(d.now, "state")
+				}
+				c := w.store(d).Launch()
+				if c.Slot != Factory || len(c.Notes) == 0 || !strings.Contains(c.Notes[len(c.Notes)-1], "what was flashed does") {
+					t.Errorf("%s %d runs: %q", c.Slot, c.Number, c.Notes)
+				}
+			}
+			r, path := w.release(t, 10)
+			w.running = Running{Slot: Factory}
+			if err := w.store(d).Install(t.Context(), r, path); !errors.Is(err, ErrOld) {
+				t.Errorf("an older release: %v", err)
+			}
+			w.confirmed, w.tried = 0, map[uint64]bool{}
+			w.update(d, 20, "confirm", alive)
+			if w.running.Number != 20 || w.running.Trial {
+				t.Fatalf("after mending, %+v runs", w.running)
+			}
+			delete(d.now, "state") // two slots speak of number 20 now
+			if c := w.store(d).Launch(); c.Number != 20 {
+				t.Errorf("after mending and losing the record, %s %d runs: %q", c.Slot, c.Number, c.Notes)
+			}
+			w.whole(d)
+		})
+	}
+}
+
+// Nothing starts on trial that cannot be put on record first: it would start again
+// and again.
+func TestReadOnlyDisk(t *testing.T) {
+	d, w := newDisk(t), newWorld(t)
+	w.update(d, 10, "confirm", alive)
+	r, path := w.release(t, 20)
+	s := w.store(d)
+	if err := errors.Join(s.Install(t.Context(), r, path), s.Try(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	d.fault = func(int, string, string) error { return syscall.EROFS }
+	for range 3 {
+		if c := w.store(d).Launch(); c.Number != 10 || c.Trial || len(c.Notes) == 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+	d.fault = nil
+	if c := w.store(d).Launch(); c.Number != 20 || !c.Trial {
+		t.Errorf("once it can be written: %+v", c)
+	}
+}
+
+// FuzzLaunch gives the launcher any record and any words of the slots: it starts
+// what has the hash of its record, or the factory, and its own record can be read.
+func FuzzLaunch(f *testing.F) {
+	d, w := newDisk(f), newWorld(f)
+	w.update(d, 10, "confirm", alive)
+	r, path := w.release(f, 20)
+	s := w.store(d)
+	if err := errors.Join(s.Install(f.Context(), r, path), s.Try(f.Context())); err != nil {
+		f.Fatal(err)
+	}
+	body := func(b []byte) []byte { return b[len(magic)+65 : len(b)-1] }
+	f.Add(body(d.now["state"].data), body(d.now["a/confirmed"].data), true)
+	f.Add([]byte(`{"number":3,"confirmed":"b"}`), []byte(`{}`), true)
+	f.Add([]byte("hello"), []byte("hello"), false)
+	f.Fuzz(func(t *testing.T, record, word []byte, summed bool) {
+		next := d.afterPowerCut(1, nil)
+		next.t = t
+		if summed {
+			record, word = sum(record), sum(word)
+		}
+		next.now["state"], next.now["a/confirmed"] = &inode{data: record}, &inode{data: word}
+		s := newStore(next, Running{Number: 5}, nil)
+		c := s.Launch()
+		if c.Slot != Factory {
+			held, err := s.fs.Open(string(c.Slot) + "/sealcamd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := io.ReadAll(held)
+			if err != nil || w.files[sha256.Sum256(b)].Number == 0 {
+				t.Fatalf("%+v runs %q", c, b)
+			}
+			if c.Number <= 5 {
+				t.Fatalf("%d runs, and what was flashed is newer", c.Number)
+			}
+		}
+		if st, damage, err := s.load(); err != nil || c.Trial && (damage != "" || !st.Started) {
+			t.Fatalf("after the start: %+v, %s, %v", st, damage, err)
+		}
+		if c.Trial {
+			if again := newStore(next, Running{Number: 5}, nil).Launch(); again.Trial {
+				t.Fatal("a second trial")
+			}
+		}
+	})
+}
+
+// sum makes a record of any body.
+func sum(body []byte) []byte {
+	h := sha256.Sum256(body)
+	return fmt.Appendf(nil, "%s%x\n%s\n", magic, h, body)
+}
