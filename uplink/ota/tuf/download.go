@@ -117,22 +117,20 @@ func (c *Client) transfer(ctx context.Context, p *part) error {
 		}
 	}
 	buf := make([]byte, block)
+	from := counted{body, pace}
 	for p.size < t.Size {
-		n, err := body.Read(buf[:min(block, t.Size-p.size)])
-		pace.took(n)
-		if n > 0 {
-			if err := p.write(buf[:n]); err != nil {
-				return err
-			}
-			goOn := pace.rest()
-			if err := c.yield(ctx); err != nil {
-				return err
-			}
-			goOn()
+		n, err := io.ReadFull(from, buf[:min(block, t.Size-p.size)])
+		goOn := pace.rest()
+		if err := p.write(buf[:n]); err != nil {
+			return err
 		}
-		if err != nil && p.size < t.Size {
+		if err != nil {
 			return because(ctx, &Error{What: t.Path, Reason: ErrUnreachable, Err: err})
 		}
+		if err := c.yield(ctx); err != nil {
+			return err
+		}
+		goOn()
 	}
 	return nil
 }

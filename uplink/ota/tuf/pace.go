@@ -13,14 +13,16 @@ type pace struct {
 	span  time.Duration
 	due   int64
 	got   int64
+	until time.Time
 	timer *time.Timer
+	end   context.CancelCauseFunc
 }
 
 // newPace returns a context that ends with ErrSlow when the transfer called what
 // does not keep up, and what must be stopped at its end.
 func newPace(ctx context.Context, what string, l Limits) (context.Context, *pace) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	p := &pace{span: l.Span, due: l.Due}
+	p := &pace{span: l.Span, due: l.Due, until: time.Now().Add(l.Span), end: cancel}
 	p.timer = time.AfterFunc(p.span, func() { cancel(refuse(what, ErrSlow, "less than %d bytes in %s", l.Due, l.Span)) })
 	return ctx, p
 }
@@ -29,18 +31,26 @@ func newPace(ctx context.Context, what string, l Limits) (context.Context, *pace
 func (p *pace) took(n int) {
 	if p.got += int64(n); p.got >= p.due {
 		p.got = 0
+		p.until = time.Now().Add(p.span)
 		p.timer.Reset(p.span)
 	}
 }
 
-// rest holds the pace while we ourselves let the sender wait, and goes on
-// with a whole span when the returned function is called.
+// rest stops the time while we ourselves let the sender wait, until the returned
+// function is called.
 func (p *pace) rest() func() {
 	p.timer.Stop()
-	return func() { p.got = 0; p.timer.Reset(p.span) }
+	left := time.Until(p.until)
+	return func() {
+		p.until = time.Now().Add(left)
+		p.timer.Reset(left)
+	}
 }
 
-func (p *pace) stop() { p.timer.Stop() }
+func (p *pace) stop() {
+	p.timer.Stop()
+	p.end(nil)
+}
 
 // readAll reads a metadata file of at most max bytes.
 func readAll(ctx context.Context, r Remote, name, what string, max int64, l Limits) ([]byte, error) {

@@ -53,6 +53,16 @@ func NewRemote(address string, conf *tls.Config) (Remote, error) {
 	return nil, fmt.Errorf("%q is no address of a repository: https://HOST/PATH or file:///PATH", address)
 }
 
+// Folders returns the two folders of the repository at address, as package repo
+// lays them out.
+func Folders(address string, conf *tls.Config) (metadata, targets Remote, err error) {
+	address = strings.TrimSuffix(address, "/")
+	if metadata, err = NewRemote(address+"/metadata", conf); err == nil {
+		targets, err = NewRemote(address+"/targets", conf)
+	}
+	return metadata, targets, err
+}
+
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
