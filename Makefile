@@ -18,7 +18,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies poornet race arm cross lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,15 @@ cross: wasm ## sealcamd for every board, the tools for every desk, stripped, int
 	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./uplink/seal ./uplink/identity ./cmd/sealcam; \
 	done
 	@ls -l $(BUILD)/sealcamd-linux-* | awk '{printf "  %-32s %6.2f MiB\n", $$NF, $$5/1048576}'
+
+# The Go that releases are made by is the one of go.mod.
+RELEASE    = GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GO) run ./cmd/internal/release
+
+release: ## binaries, Debian packages, tarballs, checksums, bill of materials into build/release; SIGNING_KEY=FILE signs, NUMBER=N numbers
+	@$(RELEASE) $(if $(NUMBER),-number $(NUMBER))
+
+release-check: ## make the release twice, in two folders and from nothing, and compare every byte
+	@$(RELEASE) check
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd capture encode uplink boards)" || { gofmt -l cmd capture encode uplink boards; echo "make lint: error: run gofmt -w on these"; exit 1; }

@@ -2,6 +2,8 @@ module github.com/sealcam/sealcam
 
 go 1.26
 
+toolchain go1.26.8
+
 require (
 	filippo.io/age v1.3.2
 	github.com/blackjack/webcam v0.6.1
