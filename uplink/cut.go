@@ -12,13 +12,14 @@ import (
 // outgoing is a message that is being sent: whole, where it is small or the link
 // carries it at once, else in pieces.
 type outgoing struct {
-	seq   uint64 // of a stored message; 0 for a live picture
-	class spool.Class
-	whole mqtt.Message
-	at    int           // bytes handed to the network
-	name  [16]byte      // of the message, once it is in pieces
-	until time.Duration // a live picture is worth sending up to then
-	asked bool          // it answers somebody
+	seq    uint64 // of a stored message; 0 for a live picture
+	class  spool.Class
+	whole  mqtt.Message
+	at     int           // bytes handed to the network
+	name   [16]byte      // of the message, once it is in pieces
+	until  time.Duration // a live picture is worth sending up to then
+	asked  bool          // it answers somebody, or must be told
+	status bool          // a live one that is no picture
 
 	recalled *recalled // the part of the recording that this is; nil for others
 	view     bool      // a part of live view

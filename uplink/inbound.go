@@ -178,5 +178,5 @@ func (s *session) receipt(c *seal.Command) {
 	s.spool.Delivered(got...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counters.DeliveredTo = max(s.counters.DeliveredTo, c.To)
+	s.counters.DeliveredTo, s.counters.Receipted = max(s.counters.DeliveredTo, c.To), max(s.config.Mono(), 1)
 }

@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,56 +11,6 @@ import (
 	"github.com/sealcam/sealcam/uplink/internal/spool"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
-
-// Status is what a camera says about itself, sealed like a picture. It travels
-// as JSON; a viewer ignores what it does not know.
-type Status struct {
-	State    string         `json:"state"` // "running", "trouble", "privacy"; "offline" in the will, "reset" in the last word
-	Privacy  *Privacy       `json:"privacy,omitempty"`
-	Light    string         `json:"light,omitempty"`
-	Troubles []string       `json:"troubles,omitempty"` // in words, for a person
-	Capture  map[string]any `json:"capture,omitempty"`  // format and counters
-	Uplink   *UplinkStatus  `json:"uplink,omitempty"`
-	Model    *ModelStatus   `json:"model,omitempty"`
-	// Recording is filled in by the uplink.
-	Recording *RecordingStatus `json:"recording,omitempty"`
-	Firmware  string           `json:"firmware,omitempty"`
-	Uptime    int64            `json:"uptime_s,omitempty"`
-
-	// Nonce, of the order that this status answers, travels in the seal. nil for none.
-	Nonce []byte `json:"-"`
-}
-
-// Privacy says since when the camera is closed, or, when it is open, from when to
-// when it was closed last.
-type Privacy struct {
-	On    bool      `json:"on"`
-	Since time.Time `json:"since,omitzero"` // when the clock was known
-	Until time.Time `json:"until,omitzero"` // when it will open by itself, or when it was opened
-	By    string    `json:"by"`             // "button", "owner", "schedule", ...
-}
-
-// ModelStatus is the part of a Status about what names things in pictures.
-type ModelStatus struct {
-	Source   string `json:"source"`   // file or detector, in words
-	Named    uint64 `json:"named"`    // events looked at
-	Failed   uint64 `json:"failed"`   // looks that failed; those events came without names
-	Unwanted uint64 `json:"unwanted"` // events not sent, by the settings' word
-}
-
-// UplinkStatus is the part of a Status that the uplink fills in.
-type UplinkStatus struct {
-	Waiting int    `json:"waiting"`
-	Dropped uint64 `json:"dropped"`
-	Refused uint64 `json:"refused"` // commands and rosters that were not obeyed
-	// Refusals is Refused by kind and reason, as in Stats, and the pairing codes
-	// that the camera has not followed in its life ("code stale").
-	Refusals  map[string]uint64 `json:"refusals,omitempty"`
-	Connects  uint64            `json:"connects"`
-	SpoolUsed int64             `json:"spool_bytes"`
-}
-
-const statusMedia = "application/json"
 
 // Send seals p and stores it. When it returns nil, p survives a power cut and
 // will be offered to the broker until it has it, and to viewers as long as
@@ -104,47 +53,12 @@ func (u *Uplink) Live(p encode.Picture) error {
 	u.count(s)
 	now := u.config.Mono() // Picture.Mono may be of a film
 	if len(p.Nonce) > 0 && len(u.answers) < maxRequests {
-		u.answers = append(u.answers, fleeting{s.Bytes, now + seal.NonceLife})
+		u.answers = append(u.answers, fleeting{sealed: s.Bytes, until: now + seal.NonceLife})
 	} else {
-		u.live = &fleeting{s.Bytes, now + u.config.LiveFor}
+		u.live = &fleeting{sealed: s.Bytes, until: now + u.config.LiveFor}
 	}
 	u.signal()
 	return nil
-}
-
-// Status seals and stores what the camera says about itself; the part about the
-// uplink is filled in.
-func (u *Uplink) Status(s Status) error {
-	again := s
-	again.Nonce = nil // an order is answered once
-	u.mu.Lock()
-	u.status = &again
-	u.mu.Unlock()
-	return u.sendStatus(s)
-}
-
-// withCodes returns refusals with those of pairing codes added.
-func (u *Uplink) withCodes(refusals map[string]uint64) map[string]uint64 {
-	for reason, n := range u.config.Camera.CodesRefused() {
-		if refusals == nil {
-			refusals = map[string]uint64{}
-		}
-		refusals["code "+string(reason)] += n
-	}
-	return refusals
-}
-
-func (u *Uplink) sendStatus(s Status) error {
-	st := u.Stats()
-	s.Uplink = &UplinkStatus{Waiting: st.Waiting, Dropped: st.Dropped, Refused: st.Refused, Refusals: u.withCodes(st.Refusals), Connects: st.Connects, SpoolUsed: st.Bytes}
-	s.Firmware, s.Recording = u.config.Firmware, u.Recording()
-	text, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	m := u.meta()
-	m.Kind, m.Media, m.Light, m.Nonce = seal.KindStatus, statusMedia, s.Light, s.Nonce
-	return u.durable(m, text, spool.Status, groupStatus)
 }
 
 // Groups of messages of class spool.Status.
@@ -171,9 +85,10 @@ func (u *Uplink) durable(m seal.Meta, media []byte, class spool.Class, group uin
 }
 
 // keep is durable without the confession.
-func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64) error {
+func (u *Uplink) keep(m seal.Meta, media []byte, class spool.Class, group uint64) (err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer func() { u.disk.note(err, u.config.Mono()) }()
 	if u.sealer == nil {
 		return ErrRevoked
 	}

@@ -347,7 +347,7 @@ func (s *session) nextPicture() {
 	now := s.config.Mono()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.picture != nil && (s.private || now >= s.picture.until) {
+	if s.picture != nil && (s.private && !s.picture.status || now >= s.picture.until) {
 		s.picture = nil
 		s.lives--
 	}
@@ -378,5 +378,9 @@ func (s *session) show(l fleeting, asked bool) {
 	if s.picture == nil {
 		s.lives++
 	}
-	s.picture = &outgoing{until: l.until, asked: asked, whole: mqtt.Message{Topic: s.topic("live"), Payload: l.sealed, QoS: 1, Retained: true}}
+	m := mqtt.Message{Topic: s.topic("live"), Payload: l.sealed, QoS: 1, Retained: true}
+	if l.status { // the one that the broker keeps may be stored, and is worth more
+		m.Topic, m.Retained = s.topic("status"), false
+	}
+	s.picture = &outgoing{until: l.until, asked: asked, status: l.status, whole: m}
 }

@@ -129,7 +129,8 @@ type Uplink struct {
 	view       view
 	recalled   *recalled // part of the recording that goes out next
 	status     *Status   // said last
-	statusHead uint64    // newest status that was published
+	disk       diskTrouble
+	statusHead uint64 // newest status that was published
 	counters   Stats
 }
 
@@ -143,11 +144,12 @@ type road struct {
 	carried  int // acknowledgements of stored messages, or pieces of them
 }
 
-// fleeting is a sealed live picture. It is worth publishing until a time of the
+// fleeting is a sealed live picture, or a status that is not stored. It is worth publishing until a time of the
 // monotonic clock.
 type fleeting struct {
 	sealed []byte
 	until  time.Duration
+	status bool // it is no picture: what a camera says about itself is said while it is closed, too
 }
 
 // Open opens the spool and counts this boot.
@@ -283,6 +285,22 @@ func (u *Uplink) closed() bool {
 	return u.private
 }
 
+// Household returns whose the camera is.
+func (u *Uplink) Household() seal.HouseholdID { return u.config.Camera.Household() }
+
+// Broker returns where messages go.
+func (u *Uplink) Broker() string { return u.config.Broker }
+
+// Removed says whether the household's roster no longer names this camera.
+func (u *Uplink) Removed() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.sealer == nil
+}
+
+// Clock says how good the wall clock is: seal.ClockNone, ClockRTC or ClockNTP.
+func (u *Uplink) Clock() string { return u.clock() }
+
 // HasClock says whether the wall clock is known to be right, as far as a camera
 // can know.
 func (u *Uplink) HasClock() bool { return u.clock() != seal.ClockNone }
@@ -308,6 +326,12 @@ type Stats struct {
 	Dropped      uint64 // durable messages given up undelivered, for want of space
 	Unconfessed  uint64 // numbers lost of which viewers are not told yet
 	Bytes        int64  // that stored messages take
+	Budget       int64  // that they may take
+	// Disk says in a sentence why pictures are not stored now, or were not a moment
+	// ago, and what to do; "" when they are.
+	Disk string
+	// Receipted is when a viewer's last receipt came, by the monotonic clock; 0 before.
+	Receipted time.Duration
 }
 
 // Stats returns counts as of now.
@@ -318,7 +342,8 @@ func (u *Uplink) Stats() Stats {
 	c := u.counters
 	c.Refusals = maps.Clone(c.Refusals)
 	c.Head, c.Bytes, c.Dropped, c.Unconfessed = s.Head, s.Bytes, s.Evicted, s.Unconfessed
-	c.Waiting, c.Acknowledged, c.Delivered = s.Waiting, s.Acknowledged, s.Delivered
+	c.Waiting, c.Acknowledged, c.Delivered, c.Budget = s.Waiting, s.Acknowledged, s.Delivered, s.Budget
+	c.Disk = u.disk.words(u.config.Mono())
 	if c.LastError == "" && s.Err != nil {
 		c.LastError = s.Err.Error()
 	}

@@ -214,15 +214,7 @@ func refusalWords(refusals map[string]uint64) string {
 
 // printable keeps what a terminal shows as itself: also a verified camera may
 // have been taken over.
-func printable(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == '\ufeff' {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	return strings.TrimRight(column(s, min(limit, len([]rune(s)))), " ")
-}
+func printable(s string, limit int) string { return cli.Printable(s, limit) }
 
 // told is an Outcome as --json tells it. Absent fields do not apply.
 type told struct {

@@ -26,7 +26,7 @@ import (
 
 const defaultConfig = "/etc/sealcam/sealcamd.toml"
 
-const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | park | board | version]"
+const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | status | park | board | version]"
 
 const help = `Runs this camera: it captures, seals and delivers pictures to its household.
 
@@ -36,6 +36,7 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   pair FILE   follow the code of sealcam pair in FILE ("-" for standard input), as if it were before the lens
   claim FILE  give the camera to the household that wrote the pairing FILE ("-" for standard input)
   reset -yes  destroy the keys and every picture that waits of a camera that is stopped; afterwards it is a new camera
+  status      say how the camera is that runs here (sealcamd status -json for programs)
   park        put the lamp off and take current off the filter, after a crash
   board       show boards, try this one's pins, park them (sealcamd board -h)
   version     print what this program is: version, build and hash (-json for machines)
@@ -80,6 +81,8 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 		return pair(ctx, env, s, fs.Arg(1))
 	case verb == "claim" && fs.NArg() == 2:
 		return claim(env, s, fs.Arg(1))
+	case verb == "status":
+		return status(ctx, env, s, fs.Args()[1:])
 	case verb == "reset" && fs.NArg() == 2 && fs.Arg(1) == "-yes":
 		return reset(env, s)
 	}
@@ -131,7 +134,7 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (er
 	manager := newNotifier(newLog(env.Stderr, s.Log))
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
-	host := agent.Host{Firmware: version, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: manager.alive}
+	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: manager.alive}
 	if host.FirmwareHash, err = stamp.Hash(); err != nil {
 		newLog(env.Stderr, s.Log).Warn("seals do not claim the firmware's hash", "err", err)
 	}

@@ -127,7 +127,7 @@ func (a *Agent) look(f *capture.Frame) error {
 		}
 		v = e.motion.Observe(luma, f.Mono, light)
 		if v.Started {
-			a.events.Add(1)
+			a.event()
 		}
 	}
 	e.meter.mark(StageMotion)

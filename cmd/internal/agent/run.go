@@ -41,8 +41,11 @@ type Config struct {
 	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
 	Encoder  func(v4l2.EncoderWant) (VideoEncoder, error)  // for clips of raw frames; nil is this machine's
 	Uplink   *uplink.Uplink
-	Privacy  *privacy.Keeper      // nil: never closed by itself, and what is said is not kept
-	Presses  <-chan pins.Press    // of the button; may be nil
+	Privacy  *privacy.Keeper   // nil: never closed by itself, and what is said is not kept
+	Presses  <-chan pins.Press // of the button; may be nil
+	// Software says what runs, and what became of updates; nil: nobody knows.
+	Software func() uplink.Software
+	Machine  *Machine             // what the camera runs on; nil: nobody knows
 	Alive    func()               // called for work done, for a watchdog; may be nil
 	Now      func() time.Time     // wall clock
 	Mono     func() time.Duration // monotonic clock since the system's start
@@ -95,6 +98,8 @@ type Agent struct {
 	answers chan []byte             // nonces of orders that were carried out; nil for news without
 	alive   func()
 	exam    exam
+	system  *Machine
+	program func() uplink.Software
 
 	counters
 }
@@ -112,6 +117,7 @@ func New(c Config) (*Agent, error) {
 	if a.alive == nil {
 		a.alive = func() {}
 	}
+	a.system, a.program = c.Machine, c.Software
 	a.gate = newGate(a.up.SetPrivate)
 	if st := a.keeper.At(a.wall()); st.On {
 		a.gate.set(true)
@@ -205,6 +211,7 @@ func (a *Agent) Run(ctx context.Context) error {
 type counters struct {
 	cpu         [stages]atomic.Int64 // nanoseconds
 	events      atomic.Uint64
+	eventAt     atomic.Int64  // when the last one began, by the monotonic clock
 	sealed      atomic.Uint64 // pictures
 	clipsSealed atomic.Uint64
 	partsSealed atomic.Uint64
@@ -222,11 +229,18 @@ type counters struct {
 	limits      atomic.Pointer[[]string] // what the camera cannot do, the same way
 }
 
+// event counts an event that begins now.
+func (a *Agent) event() {
+	a.events.Add(1)
+	a.eventAt.Store(int64(a.mono()))
+}
+
 // Stats is what an Agent counted since its start.
 type Stats struct {
 	Capture capture.Stats
 	Uplink  uplink.Stats
 	Events  uint64
+	EventAt time.Duration    // when the last one began, by the monotonic clock; 0 before
 	Sealed  uint64           // pictures
 	Clips   uint64           // sealed to their last part
 	Parts   uint64           // of clips, sealed
@@ -254,7 +268,7 @@ type Stats struct {
 func (a *Agent) Stats() Stats {
 	s := Stats{
 		Capture: a.loop.Stats(), Uplink: a.up.Stats(),
-		Events: a.events.Load(), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
+		Events: a.events.Load(), EventAt: time.Duration(a.eventAt.Load()), Sealed: a.sealed.Load(), Skipped: a.skipped.Load(),
 		Bad: a.badLuma.Load(), Failed: a.failed.Load(), Unmasked: a.unmasked.Load(),
 		Named: a.named.Load(), Unnamed: a.unnamed.Load(), Unwanted: a.unwanted.Load(), Light: capture.Light(a.lightNow.Load()),
 		Sight: tamper.Kind(a.sight.Load()), Rate: math.Float64frombits(a.rate.Load()),

@@ -16,6 +16,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/ota"
 	"github.com/sealcam/sealcam/uplink/ota/slot"
 )
 
@@ -30,12 +31,15 @@ const (
 // Host is the program and the system around a camera.
 type Host struct {
 	Firmware string // version
+	Commit   string // of the source; "" for unknown
 	// FirmwareHash is the SHA-256 of the program, which every seal claims; nil for none.
 	FirmwareHash []byte
 	Number       uint64        // of the release that this program is, 0 for none
 	Running      *slot.Running // what the launcher started, nil for the flashed program
 	Ready        func()        // called once pins are safe and the camera runs, or waits to be claimed; may be nil
 	Alive        func()        // called for work done, see Config.Alive; may be nil
+	// Update says what is known of slots and updates; nil: there are none.
+	Update func() ota.Status
 }
 
 // Serve runs the camera that s describes until ctx ends, and after a reset the
@@ -87,21 +91,29 @@ func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 		log.Error("this camera is not updated", "err", err)
 	}
 	defer updates.close()
+	if updates != nil {
+		host.Update = updates.status
+	}
+	tell := &teller{settings: s, machine: NewMachine(os.DirFS("/sys"), s.State, Monotonic), software: host.software, log: log.With("part", "status"), began: Monotonic()}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return front.run(running) })
 	g.Go(func() error { return updates.run(running) })
+	g.Go(func() error { return tell.run(running) })
 	g.Go(func() error {
 		defer stop()
-		return life(running, s, host, light, front, log)
+		return life(running, s, host, light, front, tell, log)
 	})
 	return g.Wait()
 }
 
 // life opens the identity, waits for the camera to be claimed, and opens and
 // joins the parts.
-func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, front *panel, log *slog.Logger) error {
+func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, front *panel, tell *teller, log *slog.Logger) error {
+	if c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir)); err == nil {
+		tell.camera.Store(c)
+	}
 	camera, err := claimed(ctx, s, host, log)
 	if err != nil || camera == nil {
 		return err
@@ -122,13 +134,15 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	source := s.source().Auto()
 	a, err := New(Config{
 		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: presses,
-		Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
+		Software: host.software, Machine: tell.machine, Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	front.agent.Store(a)
 	defer front.agent.Store(nil)
+	tell.agent.Store(a)
+	defer tell.agent.Store(nil)
 	log.Info("running", "camera", camera.ID(), "household", camera.Household(), "source", source.Name, "version", host.Firmware)
 	return a.Run(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/daynight"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
+	"github.com/sealcam/sealcam/cmd/internal/local"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
 	"github.com/sealcam/sealcam/encode"
@@ -71,6 +72,9 @@ type Settings struct {
 		Budget toml.ByteSize `toml:"budget"`
 		Status toml.Duration `toml:"status"`
 	} `toml:"uplink"`
+	Metrics struct {
+		Listen string `toml:"listen"`
+	} `toml:"metrics"`
 }
 
 // Defaults returns the settings of a camera whose file is empty.
@@ -158,6 +162,7 @@ func (s Settings) Validate() error {
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
 		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},
+		{s.Metrics.Listen == "" || local.Loopback(s.Metrics.Listen) == nil, "metrics.listen", fmt.Sprint(local.Loopback(s.Metrics.Listen))},
 	} {
 		if !rule.ok {
 			return &settingError{rule.key, rule.expected}

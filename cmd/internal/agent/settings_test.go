@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "listen"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -67,6 +67,7 @@ func TestSettingsRefused(t *testing.T) {
 		"unknown clips":       {"[clips]\nformat = \"av1\"\n", `:2:1: clips.format: expected auto, h264 or mjpeg, found "av1"`},
 		"clip of nothing":     {"[clips]\nbefore = \"10s\"\nmax = \"10s\"\n", ":3:1: clips.max: expected a second more than clips.before"},
 		"relative recording":  {"[recording]\ndirectory = \"card\"\n", ":2:1: recording.directory: expected an absolute directory"},
+		"figures for all":     {"[metrics]\nlisten = \"0.0.0.0:9464\"\n", ":2:1: metrics.listen: expected a loopback address and a port"},
 		"tiny recording":      {"[recording]\nbudget = \"1 MiB\"\n", ":2:1: recording.budget: expected"},
 		"slow recording":      {"[recording]\nrate = \"1 kB\"\n", ":2:1: recording.rate: expected"},
 		"only blindly":        {"[model]\nonly = [\"person\"]\n", ":2:1: model.only: expected model.file or model.socket"},

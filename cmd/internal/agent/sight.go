@@ -24,7 +24,7 @@ func (a *Agent) watchSight(l *capture.Luma, f *capture.Frame) {
 	}
 	v := a.eye.tamper.Observe(l, f.Mono, f.Light)
 	if v.Started {
-		a.events.Add(1)
+		a.event()
 		a.log.Warn("sight", "trouble", v.Kind.Sentence())
 		a.hand(want{cause: sightCauses[v.Kind], event: firstSight + v.ID}, f)
 	}

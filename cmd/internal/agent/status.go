@@ -39,9 +39,8 @@ func (a *Agent) status(ctx context.Context) error {
 				if !errors.Is(err, uplink.ErrRevoked) {
 					a.log.Warn("status not sealed", "err", err)
 				}
-			} else {
-				said = now
 			}
+			said = now // what could not be said once is said with the next news, or in time
 			at, refusals = a.mono(), kinds
 		}
 		answer, due = nil, false
@@ -57,12 +56,16 @@ func (a *Agent) status(ctx context.Context) error {
 
 // news says whether a person would want to know that said has become now.
 func news(now, said uplink.Status) bool {
-	return now.State != said.State || now.Light != said.Light || !samePrivacy(now.Privacy, said.Privacy) || !slices.Equal(now.Troubles, said.Troubles)
+	return now.State != said.State || now.Light != said.Light || !samePrivacy(now.Privacy, said.Privacy) || !slices.Equal(now.Troubles, said.Troubles) || !sameHealth(now.Health, said.Health) || !sameSoftware(now.Software, said.Software)
 }
 
 func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	st := a.Stats()
-	s := uplink.Status{State: "running", Uptime: int64((a.mono() - began) / time.Second)}
+	s := uplink.Status{State: "running", Machine: a.system.now(), Uptime: int64((a.mono() - began) / time.Second)}
+	if a.program != nil {
+		p := a.program()
+		s.Software = &p
+	}
 	if st.Light != capture.LightUnknown {
 		s.Light = st.Light.String()
 	}
@@ -78,6 +81,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if a.unkept.Load() {
 		s.Troubles = append(s.Troubles, "what was said last about privacy is not kept: the camera's memory cannot be written")
 	}
+	s.Health = a.health(s)
 	c := st.Capture
 	if a.namer != nil {
 		s.Model = &uplink.ModelStatus{Source: a.namer.Words(), Named: st.Named, Failed: st.Unnamed, Unwanted: st.Unwanted}
@@ -122,6 +126,9 @@ func (a *Agent) troubles(st Stats, began time.Duration, closed *closure) (all []
 		if st.Ring.Bare >= bareFor {
 			all = append(all, "nothing can be made of the camera's video: it comes without parameter sets, which a decoder needs first (have its encoder repeat them before each key frame)")
 		}
+	}
+	if st.Uplink.Disk != "" {
+		all = append(all, st.Uplink.Disk)
 	}
 	if r := a.up.Recording(); r != nil && r.Trouble != "" {
 		all = append(all, r.Trouble)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,32 @@ const triedFile = "tried"
 type updates struct {
 	updater *ota.Updater
 	store   *slot.Store
+
+	mu    sync.Mutex
+	asked time.Time
+	known ota.Status // as of then
+}
+
+// Bounds of asking the installer how it is: it may read flash, or run a command.
+const (
+	statusKept    = 15 * time.Second
+	statusPatient = 5 * time.Second
+)
+
+// status returns what the installer knew a moment ago. It is safe for concurrent
+// use.
+func (u *updates) status() ota.Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if now := time.Now(); u.asked.IsZero() || now.Sub(u.asked) >= statusKept {
+		ctx, cancel := context.WithTimeout(context.Background(), statusPatient)
+		defer cancel()
+		if st, err := u.updater.Installer.Status(ctx); err == nil {
+			u.known = st
+		}
+		u.asked = now
+	}
+	return u.known
 }
 
 // openUpdates opens the slots. Of a camera that belongs to nobody yet, agent holds

@@ -26,7 +26,7 @@ func (a *Agent) video(f *capture.Frame, c annexb.Codec) {
 	a.clips.watch(v, encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()})
 	a.examine(f)
 	if v.Started {
-		a.events.Add(1)
+		a.event()
 		a.clips.ready(v.Event.ID)
 	}
 	a.keepForClips(f)
