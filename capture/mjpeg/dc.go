@@ -1,6 +1,9 @@
 package mjpeg
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // DC reads the small grey picture that a JPEG carries within: the DC
 // coefficients of its brightness, which are the means of 8x8 blocks. Nothing is
@@ -22,6 +25,7 @@ type DC struct {
 	dqt    [4][]byte // each quantization table as the frame that is being read defines it
 	adobe  bool      // the frame says that its colours are not YCbCr
 	data   []byte    // one stretch of coded data without stuffing
+	lanes  *lanes    // for long stretches, or nil
 	blocks [10]block
 	pix    []uint8 // w*h
 	w, h   int
@@ -240,6 +244,7 @@ func (d *DC) reading(s *scanner, c int, dc, ac uint8) block {
 		a.table.build(b.acDef)
 	}
 	b.lead, b.ac = d.lead[c].table, d.ac[c].table
+	b.tables, b.fromDC, b.fromAC = uint8(c), from, more
 	return b
 }
 
@@ -284,7 +289,7 @@ func (d *DC) readIntervals(s *scanner, blocks []block, p *picture, mcus int) (lo
 		d.data, n = unstuff(d.data[:0], rest)
 		d.data = append(d.data, make([]byte, slack)...)
 		last := min(first+each, mcus)
-		if got, e := decode(d.data, blocks, p, first, last); e != nil {
+		if got, e := d.stretch(blocks, p, first, last); e != nil {
 			lost += max(last-got, 1)
 			if err == nil {
 				err = e
@@ -310,6 +315,17 @@ func (d *DC) readIntervals(s *scanner, blocks []block, p *picture, mcus int) (lo
 		}
 	}
 	return lost, err
+}
+
+// stretch reads the MCUs from first to last (excluded) from d.data into p. It returns
+// the number of the MCU that it could not read, and why.
+func (d *DC) stretch(blocks []block, p *picture, first, last int) (int, error) {
+	at := place{mcu: first}
+	if s := d.inLanes(d.data); s != nil {
+		at = s.ahead(d.data, blocks, p, at, last)
+	}
+	at, err := decode(d.data, blocks, p, at, last, math.MaxInt)
+	return at.mcu, err
 }
 
 // restart moves rest behind the next restart marker, and returns how many

@@ -13,6 +13,9 @@ type block struct {
 	acDef  *huffman
 	bright bool // of the first component: its value is wanted
 	dx, dy int  // place in the MCU, in blocks
+
+	tables         uint8  // which of the components' tables these are
+	fromDC, fromAC source // and of what
 }
 
 // picture is the plan of the first component while a scan is read.
@@ -56,24 +59,36 @@ func unstuff(dst, b []byte) (data []byte, n int) {
 // have used one of them is an error.
 const slack = 16
 
-// decode reads the MCUs from first to last (excluded) from seg, one stretch of
+// place is the beginning of an MCU.
+type place struct {
+	bit  int // in the stretch of data
+	mcu  int
+	pred int32 // the DC coefficient of the first component's last block
+}
+
+// decode reads the MCUs from at to last (excluded) from seg, one stretch of
 // unstuffed data between two restarts with its slack behind it, into p. It returns
-// the number of the MCU that it could not read, and why.
+// where it stopped: behind the last MCU, at the first that begins at bit until
+// or behind it, or at the one that it could not read, and why.
 //
 // The bits to come stand at the top of buf, n of them at least. Each step takes at
 // most 31, so that one check and one load before it suffice.
-func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error) {
-	var buf uint64
-	var n uint
-	pos, end := 0, (len(seg)-slack)*8 // in bytes, in bits
-	pred := int32(0)
-	for mcu := first; mcu < last; mcu++ {
+func decode(seg []byte, blocks []block, p *picture, at place, last, until int) (place, error) {
+	pos, end := at.bit/8, (len(seg)-slack)*8 // in bytes, in bits
+	if pos > len(seg)-8 {
+		return at, ErrTruncated
+	}
+	buf, n, pos := refill(0, 0, pos, seg)
+	buf, n = buf<<(at.bit&7), n-uint(at.bit&7)
+	pred := at.pred
+	mcu := at.mcu
+	for ; mcu < last && pos*8-int(n) < until; mcu++ {
 		mx, my := mcu%p.across*p.bw, mcu/p.across*p.bh
 		for i := range blocks {
 			b := &blocks[i]
 			if n < 32 {
 				if pos > len(seg)-8 {
-					return mcu, ErrTruncated
+					return place{pos*8 - int(n), mcu, pred}, ErrTruncated
 				}
 				buf, n, pos = refill(buf, n, pos, seg)
 			}
@@ -83,7 +98,7 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 			bits := uint(e & 31)
 			if bits == 0 || k >= blockSize && k>>6 != 2 {
 				if bits, diff = b.difference(buf); bits == 0 {
-					return mcu, ErrCorrupt
+					return place{pos*8 - int(n), mcu, pred}, ErrCorrupt
 				}
 				k = 1
 			}
@@ -91,7 +106,7 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 			n -= bits
 			if b.bright {
 				if pos*8-int(n) > end {
-					return mcu, ErrTruncated
+					return place{pos*8 - int(n), mcu, pred}, ErrTruncated
 				}
 				pred += diff
 				p.put(mx+b.dx, my+b.dy, pred)
@@ -99,7 +114,7 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 			for k < blockSize {
 				if n < 32 {
 					if pos > len(seg)-8 {
-						return mcu, ErrTruncated
+						return place{pos*8 - int(n), mcu, pred}, ErrTruncated
 					}
 					buf, n, pos = refill(buf, n, pos, seg)
 				}
@@ -108,7 +123,7 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 				// Codes that reach over the block's end belong to the next one.
 				if e == 0 || next > blockSize && next>>6 != 2 {
 					if bits, next = b.past(buf, k); bits == 0 {
-						return mcu, ErrCorrupt
+						return place{pos*8 - int(n), mcu, pred}, ErrCorrupt
 					}
 				}
 				buf <<= bits & 63
@@ -117,10 +132,11 @@ func decode(seg []byte, blocks []block, p *picture, first, last int) (int, error
 			}
 		}
 	}
-	if pos*8-int(n) > end {
-		return last, ErrTruncated
+	at = place{pos*8 - int(n), mcu, pred}
+	if at.bit > end {
+		return at, ErrTruncated
 	}
-	return last, nil
+	return at, nil
 }
 
 // refill tops buf up to 56 bits or more. Eight bytes can be read at pos.
