@@ -18,7 +18,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check package-test lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,7 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
 # Two stages at a time: those with guests and browsers wait more than they compute.
-STAGES     := vm-test fault-test lint unit race cross arm footprint fuzz
+STAGES     := vm-test fault-test package-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
 	@$(MAKE) --no-print-directory -j2 TARGETS='$(TESTED_TARGETS)' $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
@@ -86,6 +86,9 @@ RELEASE    = GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GO) run ./cmd/in
 release: ## binaries, Debian packages, tarballs, checksums, bill of materials into build/release; SIGNING_KEY=FILE signs, NUMBER=N numbers
 	@$(RELEASE) $(if $(NUMBER),-number $(NUMBER))
 
+package-test: ## dpkg -i in a fresh Debian under its own systemd: runs, upgrades, is removed (needs root; the first time it fetches Debian)
+	$(GOTEST) -tags debian -count=1 -timeout 20m -run TestPackage -v ./cmd/internal/release
+
 release-check: ## make the release twice, in two folders and from nothing, and compare every byte
 	@$(RELEASE) check
 
@@ -93,6 +96,7 @@ lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd capture encode uplink boards)" || { gofmt -l cmd capture encode uplink boards; echo "make lint: error: run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags vm ./cmd/internal/lab/...
+	$(GO) vet -tags debian ./cmd/internal/release
 	$(STATICCHECK) ./...
 
 fuzz: ## every fuzz target for FUZZTIME each (20s), ten at a time; JOBS=2 gives each more of the machine
