@@ -21,7 +21,7 @@ GOTEST     := $(GO) test -vet=off
 .PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check package-test lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 build: wasm ## sealcam and sealcamd for this machine, into build/
 	@mkdir -p $(BUILD)
