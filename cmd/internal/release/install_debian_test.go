@@ -214,7 +214,7 @@ func (m *machine) lockedIn() {
 	}
 	mounts := m.do("cat", "/proc/"+pid+"/mountinfo")
 	for at, want := range map[string]string{"/": "ro", "/var/lib/sealcam": "rw", "/run/sealcam": "rw"} {
-		found := regexp.MustCompile(`(?m)^\S+ \S+ \S+ \S+ ` + at + ` (r[ow])`).FindAllStringSubmatch(mounts, -1)
+		found := regexp.MustCompile(`(?m)^\S+ \S+ \S+ \S+ `+at+` (r[ow])`).FindAllStringSubmatch(mounts, -1)
 		if len(found) == 0 || found[len(found)-1][1] != want {
 			m.t.Errorf("%s is not mounted %s for the agent:\n%s", at, want, mounts)
 		}
