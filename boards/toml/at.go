@@ -27,11 +27,13 @@ func At(name string, data []byte, key string, err error) *Error {
 	return e
 }
 
-// find returns the offset at which data sets key or opens the table key.
+// find returns the offset at which data sets key, opens the table key, or first
+// sets something in it.
 func find(data []byte, key string) (int, bool) {
 	var p unstable.Parser
 	p.Reset(data)
 	counts := make(map[string]int) // elements seen per list of tables
+	key = strings.ToLower(key)     // as the reader takes keys in any case
 	var table string
 	for p.NextExpression() {
 		expr := p.Expression()
@@ -44,7 +46,7 @@ func find(data []byte, key string) (int, bool) {
 				table = fmt.Sprintf("%s[%d]", list, counts[list])
 				counts[list]++
 			}
-			if table == key {
+			if within(strings.ToLower(table), key) {
 				return offset, true
 			}
 		case unstable.KeyValue:
@@ -52,7 +54,7 @@ func find(data []byte, key string) (int, bool) {
 			if table != "" {
 				full = table + "." + full
 			}
-			if full == key {
+			if full = strings.ToLower(full); within(full, key) {
 				return offset, true
 			}
 			if rest, ok := strings.CutPrefix(key, full+"."); ok && expr.Value().Kind == unstable.InlineTable {
@@ -65,12 +67,17 @@ func find(data []byte, key string) (int, bool) {
 	return 0, false
 }
 
+// within says whether key is table, or in it.
+func within(key, table string) bool {
+	return key == table || strings.HasPrefix(key, table+".")
+}
+
 // findInline looks for a key in an inline table.
 func findInline(table *unstable.Node, key string) (int, bool) {
 	children := table.Children()
 	for children.Next() {
 		path, offset := keyPath(children.Node())
-		if dotted(path) == key {
+		if strings.ToLower(dotted(path)) == key {
 			return offset, true
 		}
 	}
@@ -103,4 +110,11 @@ func indexed(path []string, counts map[string]int) string {
 		}
 	}
 	return full
+}
+
+// Sets says whether data sets key, a dotted path, or something in a table of that
+// name, or opens it.
+func Sets(data []byte, key string) bool {
+	_, ok := find(data, strings.ToLower(key))
+	return ok
 }

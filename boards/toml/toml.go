@@ -82,16 +82,22 @@ func Decode(name string, data []byte, v any) error {
 // DecodeFile reads the file at path, never more than MaxSize bytes of it, and
 // decodes it into v as Decode does. It returns the bytes too, for At.
 func DecodeFile(path string, v any) ([]byte, error) {
+	data, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return data, Decode(path, data, v)
+}
+
+// ReadFile returns what is in the file at path, never more than MaxSize bytes and
+// one, which Decode then refuses.
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	return data, Decode(path, data, v)
+	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }
 
 // badValue turns a syntax error, a value of the wrong type, or one that its

@@ -20,6 +20,9 @@ func (a *Agent) health(s uplink.Status) *uplink.Health {
 	if a.up.Clock() == seal.ClockNone {
 		care = append(care, "the camera does not know the time: its pictures are in order, and without a date")
 	}
+	if words := a.settings.Passed.words(); words != "" && !a.settings.Passed.Closed {
+		care = append(care, words)
+	}
 	switch {
 	case len(s.Troubles) > 0:
 		h.Word = uplink.Trouble

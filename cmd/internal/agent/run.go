@@ -118,6 +118,9 @@ func New(c Config) (*Agent, error) {
 		a.alive = func() {}
 	}
 	a.system, a.program = c.Machine, c.Software
+	if c.Settings.Passed.Closed {
+		a.keeper.Lock()
+	}
 	a.gate = newGate(a.up.SetPrivate)
 	if st := a.keeper.At(a.wall()); st.On {
 		a.gate.set(true)

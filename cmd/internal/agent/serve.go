@@ -127,6 +127,9 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	if err != nil {
 		log.Error("privacy", "err", err)
 	}
+	for _, key := range s.Passed.Keys {
+		log.Warn("settings passed over", "what", key)
+	}
 	var presses <-chan pins.Press
 	if s.Privacy.Button {
 		presses = front.presses

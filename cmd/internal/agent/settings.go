@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -21,9 +20,10 @@ import (
 // Settings is the file of sealcamd, one field per key. sealcamd.toml, shipped
 // beside the command, explains every one.
 type Settings struct {
-	State string `toml:"state"`
-	Log   string `toml:"log"`
-	Board string `toml:"board"`
+	Format int    `toml:"format"`
+	State  string `toml:"state"`
+	Log    string `toml:"log"`
+	Board  string `toml:"board"`
 
 	Camera struct {
 		Source string  `toml:"source"`
@@ -75,11 +75,14 @@ type Settings struct {
 	Metrics struct {
 		Listen string `toml:"listen"`
 	} `toml:"metrics"`
+
+	Passed Passed `toml:"-"` // what was passed over, in a file of a newer format
 }
 
 // Defaults returns the settings of a camera whose file is empty.
 func Defaults() Settings {
 	var s Settings
+	s.Format = 1
 	s.State = "/var/lib/sealcam"
 	s.Log = "info"
 	s.Board = "auto"
@@ -110,21 +113,14 @@ func Defaults() Settings {
 }
 
 // LoadSettings reads the file at path over Defaults. Its error names file,
-// line, column, key, and what was expected there.
+// line, column, key, and what was expected there. Of a file that says that it is of
+// a newer format, what is new is passed over: see SettingsFormat.
 func LoadSettings(path string) (Settings, error) {
-	s := Defaults()
-	data, err := toml.DecodeFile(path, &s)
+	data, err := toml.ReadFile(path)
 	if err != nil {
 		return Settings{}, err
 	}
-	if err := s.Validate(); err != nil {
-		var bad *settingError
-		if errors.As(err, &bad) {
-			return Settings{}, toml.At(path, data, bad.key, errors.New(bad.expected))
-		}
-		return Settings{}, err
-	}
-	return s, nil
+	return readSettings(path, data, SettingsFormat, since)
 }
 
 // settingError is a value that has the right type and no sense.

@@ -138,6 +138,9 @@ func (a *Agent) troubles(st Stats, began time.Duration, closed *closure) (all []
 			all = append(all, *trouble)
 		}
 	}
+	if a.settings.Passed.Closed {
+		all = append(all, a.settings.Passed.words())
+	}
 	if st.Unmasked > 0 {
 		all = append(all, "pictures are held back: the privacy masks could not be applied to some frames")
 	}

@@ -24,6 +24,7 @@ const (
 	BySchedule By = "schedule" // the settings
 	ByClock    By = "clock"    // there is a schedule, and nobody knows the time
 	ByDoubt    By = "doubt"    // what was said last cannot be read
+	BySettings By = "settings" // they cannot be read in what they say about privacy
 )
 
 // State says whether the camera is closed.
@@ -50,6 +51,7 @@ type Keeper struct {
 	schedule []daynight.Span
 	file     string // "" keeps nothing
 	order    *order
+	locked   bool // closed, whatever anybody says
 }
 
 // Load returns the Keeper of a camera whose state is kept in file; "" keeps it in
@@ -81,9 +83,16 @@ func ValidateSchedule(schedule []daynight.Span) error {
 	return nil
 }
 
+// Lock keeps the camera closed, whatever is said or was, as long as the Keeper
+// lives. What is said meanwhile holds from the next one on.
+func (k *Keeper) Lock() { k.locked = true }
+
 // At returns what holds at a wall clock time, in the camera's own time zone;
 // zero when the clock is not known.
 func (k *Keeper) At(now time.Time) State {
+	if k.locked {
+		return State{On: true, By: BySettings}
+	}
 	if o := k.order; o != nil {
 		switch {
 		case o.On && (o.Until.IsZero() || now.Before(o.Until)): // an unknown time is before all
