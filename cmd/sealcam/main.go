@@ -50,6 +50,7 @@ func commands() []cli.Command {
 		{Name: "motion", Short: "show what the motion detector makes of a film", Run: runMotion},
 		{Name: "model", Short: "say what a model file takes, and how long it looks", Run: runModel},
 		{Name: "view", Short: "serve the page that shows verified pictures", Run: runView},
+		{Name: "release", Short: "sign and serve what cameras install", Run: runRelease},
 		{Name: "version", Short: "say what this program is: version, build and hash", Run: runVersion},
 	}
 }
