@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Memory keeps a few bytes over restarts.
@@ -70,12 +71,25 @@ func (f File) Store(b []byte) error {
 	return nil
 }
 
-// memory is the release that was tried last.
+// memory is what lasts of what was tried.
 type memory struct {
+	Tried *tried  `json:"tried,omitempty"` // whose end is not known yet; nil for none
+	Fell  []tried `json:"fell,omitempty"`  // at most maxFell, the newest last
+}
+
+// maxFell is how many releases that fell are remembered: a maker offers one.
+const maxFell = 8
+
+// tried is a release that was tried.
+type tried struct {
 	SHA256  hash   `json:"sha256"`
-	Number  uint64 `json:"number"` // 0: nothing to remember
+	Number  uint64 `json:"number"`
 	Version string `json:"version"`
-	Fell    bool   `json:"fell"`
+}
+
+// fell says whether r has fallen, under its number or a higher one.
+func (m *memory) fell(r Release) bool {
+	return slices.ContainsFunc(m.Fell, func(t tried) bool { return t.SHA256 == r.SHA256 && r.Number <= t.Number })
 }
 
 type hash [sha256.Size]byte

@@ -70,19 +70,21 @@ func (u *Updater) decided(ctx context.Context, st Status) error {
 // settle learns how what was tried last has ended.
 func (u *Updater) settle(st Status) {
 	m, err := u.recall()
-	switch {
-	case err != nil:
+	if err != nil {
 		u.Log.Warn("what was tried before is not known", "err", err)
-	case m.Number == 0 || m.Fell: // nothing to learn
-	case st.Number >= m.Number:
-		err = u.remember(memory{}) // its number keeps it from being installed again
-	case st.Fell != "":
-		u.Log.Warn("a release fell, and is not tried again", "version", m.Version, "number", m.Number, "why", st.Fell)
-		m.Fell = true
-		err = u.remember(m)
-	default:
-		err = u.remember(memory{}) // the power went before its trial began
+		return
 	}
+	t := m.Tried
+	if t == nil {
+		return
+	}
+	m.Tried = nil // confirmed, or the power went before its trial began
+	if st.Number < t.Number && st.Fell != "" {
+		u.Log.Warn("a release fell, and is not tried again", "version", t.Version, "number", t.Number, "why", st.Fell)
+		m.Fell = append(m.Fell, *t)
+		m.Fell = m.Fell[max(0, len(m.Fell)-maxFell):]
+	}
+	err = u.remember(m)
 	if err != nil {
 		u.Log.Warn("it is not remembered how the last update ended", "err", err)
 	}

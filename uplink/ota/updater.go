@@ -199,7 +199,7 @@ func (u *Updater) wanted(r Release, st Status) bool {
 	if err != nil {
 		u.Log.Warn("what was tried before is not known", "err", err)
 	}
-	if m.Fell && m.SHA256 == r.SHA256 && r.Number <= m.Number {
+	if m.fell(r) {
 		u.Log.Debug("a release that fell is not tried again", "version", r.Version, "number", r.Number)
 		return false
 	}
@@ -214,7 +214,9 @@ func (u *Updater) install(ctx context.Context, r Release, path string) error {
 	if err := os.Remove(path); err != nil {
 		u.Log.Warn("what was installed is not removed from where it was brought", "err", err)
 	}
-	if err := u.remember(memory{SHA256: r.SHA256, Number: r.Number, Version: r.Version}); err != nil {
+	m, _ := u.recall() // wanted has told of it
+	m.Tried = &tried{SHA256: r.SHA256, Number: r.Number, Version: clip(r.Version)}
+	if err := u.remember(m); err != nil {
 		return fmt.Errorf("remembering %s: %w", r.Version, err)
 	}
 	if err := u.Installer.Try(ctx); err != nil {
@@ -223,6 +225,9 @@ func (u *Updater) install(ctx context.Context, r Release, path string) error {
 	u.Log.Info("a release is installed, and is tried now", "version", r.Version, "number", r.Number)
 	return u.restart(ctx)
 }
+
+// clip bounds words of a maker.
+func clip(s string) string { return s[:min(len(s), 128)] }
 
 func (u *Updater) restart(ctx context.Context) error {
 	if u.Restart == nil {

@@ -238,7 +238,7 @@ func (s *Store) install(st *state, h *Held, path string) error {
 	dir := string(n)
 	// First nothing speaks of what is there any more, then it goes.
 	st.hold(n, nil)
-	st.Trial, st.Started = "", false
+	st.Trial, st.Started, st.Fell = "", false, ""
 	if err := s.save(st); err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (s *Store) install(st *state, h *Held, path string) error {
 	if err := write(s.fs, dir+"/"+programFile, io.TeeReader(io.LimitReader(in, h.Size+1), sum)); err != nil {
 		return err
 	}
-	// Read back: what the card kept is what counts.
+	// Read back; the launcher does so again at every start.
 	if !bytes.Equal(sum.Sum(nil), h.SHA256[:]) || s.intact(h, n) != nil {
 		return fmt.Errorf("%s: %w", path, errors.Join(ErrRelease, forget(s.fs, dir+"/"+programFile)))
 	}
