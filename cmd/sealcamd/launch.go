@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"github.com/sealcam/sealcam/boards/toml"
 	"github.com/sealcam/sealcam/cmd/internal/agent"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/uplink/ota"
 	"github.com/sealcam/sealcam/uplink/ota/slot"
 )
 
@@ -60,6 +63,30 @@ func launch(env *cli.Env, config string) {
 func execute(c slot.Choice) error {
 	err := syscall.Exec(c.Path, os.Args, append(os.Environ(), c.Env()))
 	return &fs.PathError{Op: "exec", Path: c.Path, Err: err}
+}
+
+// judged has a process end so that it is started again, where another version is to
+// run. A version on trial that ends with an error has shown that it is none, and its
+// own code might tell a supervisor not to start anything any more.
+func judged(config string, err error) error {
+	running := slot.FromEnv(os.Getenv)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	if running != nil && running.Trial && !errors.Is(err, ota.ErrRestart) {
+		store, bad := slot.Open(filepath.Join(stateOf(config), agent.UpdateDir), slot.Running{}, running)
+		if bad == nil {
+			bad = errors.Join(store.Reject(context.Background(), err.Error()), store.Close())
+		}
+		if bad != nil {
+			err = fmt.Errorf("%w (and the verdict is not on record: %v)", err, bad)
+		}
+		return cli.Exit(err, cli.ExitRestart)
+	}
+	if errors.Is(err, ota.ErrRestart) {
+		return cli.Exit(err, cli.ExitRestart)
+	}
+	return err
 }
 
 // stateOf returns the state directory that the settings at path name, whatever

@@ -19,14 +19,13 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	stamp "github.com/sealcam/sealcam/cmd/internal/version"
 	"github.com/sealcam/sealcam/uplink/identity"
-	"github.com/sealcam/sealcam/uplink/ota"
 	"github.com/sealcam/sealcam/uplink/ota/slot"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 const defaultConfig = "/etc/sealcam/sealcamd.toml"
 
-const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | status | park | board | version]"
+const synopsis = "sealcamd [-config FILE] [run | id | request | pair FILE | claim FILE | reset -yes | status | park | update | board | version]"
 
 const help = `Runs this camera: it captures, seals and delivers pictures to its household.
 
@@ -38,14 +37,22 @@ const help = `Runs this camera: it captures, seals and delivers pictures to its 
   reset -yes  destroy the keys and every picture that waits of a camera that is stopped; afterwards it is a new camera
   status      say how the camera is that runs here (sealcamd status -json for programs)
   park        put the lamp off and take current off the filter, after a crash
+  update      show, check and judge updates (sealcamd update -h)
   board       show boards, try this one's pins, park them (sealcamd board -h)
   version     print what this program is: version, build and hash (-json for machines)
 `
 
 // run is the whole command.
 func run(ctx context.Context, env *cli.Env, args []string) error {
+	config := defaultConfig
+	err := command(ctx, env, &config, args)
+	return judged(config, err)
+}
+
+// command is run, whatever version this is. It sets config to the settings' file.
+func command(ctx context.Context, env *cli.Env, config *string, args []string) error {
 	fs := env.Flags("sealcamd", synopsis, help)
-	config := fs.String("config", defaultConfig, "settings `file`")
+	fs.StringVar(config, "config", *config, "settings `file`")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
@@ -68,11 +75,9 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	}
 	switch {
 	case verb == "" || (verb == "run" && fs.NArg() == 1):
-		err := serve(ctx, env, *config, s)
-		if errors.Is(err, ota.ErrRestart) {
-			return cli.Exit(err, cli.ExitRestart)
-		}
-		return err
+		return serve(ctx, env, *config, s)
+	case verb == "update":
+		return update(ctx, env, s, fs.Args()[1:])
 	case verb == "id" && fs.NArg() == 1:
 		return printID(env, s)
 	case verb == "request" && fs.NArg() == 1:
@@ -132,9 +137,14 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (er
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	manager := newNotifier(newLog(env.Stderr, s.Log))
+	dog, err := openWatchdog(s.Watchdog.Device, newLog(env.Stderr, s.Log))
+	if err != nil {
+		return err // the camera was meant to have one
+	}
+	defer dog.close()
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
-	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: manager.alive}
+	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: func() { manager.alive(); dog.alive() }}
 	if host.FirmwareHash, err = stamp.Hash(); err != nil {
 		newLog(env.Stderr, s.Log).Warn("seals do not claim the firmware's hash", "err", err)
 	}

@@ -112,6 +112,22 @@ func TestTrial(t *testing.T) {
 	if st := status(); st.Number != 140 || !strings.Contains(st.Fell, "v1.4.2 was given up: it cannot be started") {
 		t.Errorf("after what is no program: %+v", st)
 	}
+	// Of what ends with a code that forbids a supervisor to start it again.
+	try(t, s, 143, "v1.4.3", os.Args[0])
+	writeSettings(t, dir, garden+"[motion]\nsensitivity = 99\n")
+	if _, errText, code := output(t, "-config", config); code != 75 || !strings.Contains(errText, "motion.sensitivity") {
+		t.Errorf("settings that the trial does not take: exit %d: %s", code, errText)
+	}
+	if out, _, code := output(t, "-config", writeSettings(t, dir, garden), "update"); code != 0 ||
+		!strings.Contains(out, "slot a    v1.4.0 (number 140)          confirmed") || !strings.Contains(out, "v1.4.3 was given up: ") {
+		t.Errorf("update status: exit %d\n%s", code, out)
+	}
+	if _, errText, code := output(t, "-config", config, "update", "confirm"); code != 1 || !strings.Contains(errText, "nothing is on trial") {
+		t.Errorf("update confirm: exit %d: %s", code, errText)
+	}
+	if _, _, code := output(t, "-config", config, "update", "now"); code != 2 {
+		t.Errorf("update now: exit %d", code)
+	}
 	if now, _, _ := output(t, "-config", config, "id"); now != id {
 		t.Errorf("the camera is %q, and was %q", now, id)
 	}
@@ -126,7 +142,7 @@ func TestTrialWithoutHousehold(t *testing.T) {
 	try(t, s, 140, "v1.4.0", os.Args[0])
 	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer stop()
-	_, lines, expect := start(t, ctx, config)
+	cmd, lines, expect := start(t, ctx, config)
 	expect("this version is on trial")
 	if err := s.Reject(ctx, "a person says so"); err != nil {
 		t.Fatal(err)
@@ -134,6 +150,9 @@ func TestTrialWithoutHousehold(t *testing.T) {
 	expect("given up by hand")
 	for lines.Scan() {
 		t.Log(lines.Text())
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 75 {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

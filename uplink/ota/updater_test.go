@@ -43,12 +43,12 @@ func (c *camera) updater() *ota.Updater {
 }
 
 // run is one start of the camera, for so long at most.
-func (c *camera) run(limit time.Duration) (error, ota.News) {
+func (c *camera) run(limit time.Duration) (ota.News, error) {
 	ctx, done := context.WithTimeout(c.t.Context(), limit)
 	defer done()
 	u := c.updater()
 	err := u.Run(ctx)
-	return err, u.News()
+	return u.News(), err
 }
 
 // offer puts a release on offer.
@@ -64,14 +64,14 @@ func (c *camera) offer(number uint64) *ota.Release {
 
 func (c *camera) restarts(limit time.Duration) {
 	c.t.Helper()
-	if err, _ := c.run(limit); !errors.Is(err, ota.ErrRestart) {
+	if _, err := c.run(limit); !errors.Is(err, ota.ErrRestart) {
 		c.t.Fatalf("it ended with %v, and not to be started again", err)
 	}
 }
 
 func (c *camera) stays(limit time.Duration) ota.News {
 	c.t.Helper()
-	err, news := c.run(limit)
+	news, err := c.run(limit)
 	if err != nil {
 		c.t.Fatalf("it ended with %v", err)
 	}

@@ -140,6 +140,7 @@ func (a *Agent) look(f *capture.Frame) error {
 		a.hand(w, f)
 	}
 	a.examine(f)
+	a.stir(v)
 	if hurry := a.clips.watch(v, encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()}); hurry {
 		if w, ok := e.chooser.flush(); ok {
 			a.hand(w, nil)

@@ -10,9 +10,6 @@ import (
 	"syscall"
 )
 
-// ErrRunning says that another process runs this camera.
-var ErrRunning = errors.New("another sealcamd uses this state directory")
-
 // lockState keeps other processes from running the camera of a state directory:
 // two of them would seal two messages with one number, which accuses the camera
 // of having been copied. The kernel lets go when the process ends, however it

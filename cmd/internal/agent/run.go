@@ -220,6 +220,7 @@ type counters struct {
 	partsSealed atomic.Uint64
 	skipped     atomic.Uint64 // pictures that found no frame to circulate
 	badLuma     atomic.Uint64 // frames whose picture data could not be read
+	stirred     atomic.Int64  // when an event last went on, of the monotonic clock; 0 for never
 	failed      atomic.Uint64 // pictures that could not be encoded or sealed
 	named       atomic.Uint64 // events that were looked at
 	unnamed     atomic.Uint64 // events whose look failed: they are sent without names

@@ -28,6 +28,9 @@ const (
 	UpdateDir   = "update"    // its slots, and what is known of releases
 )
 
+// ErrRunning says that another process runs this camera.
+var ErrRunning = errors.New("another sealcamd uses this state directory")
+
 // Host is the program and the system around a camera.
 type Host struct {
 	Firmware string // version
@@ -86,11 +89,10 @@ func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	log.Info("board", "name", light.Profile.Name, "note", light.Note)
 	host.Ready()
 	front := newPanel(light.Button(), light.Status(), log.With("part", "panel"))
-	updates, err := openUpdates(s, host, &front.agent, log.With("part", "update"))
+	updates, err := openUpdates(s, host, light.Profile.Name, &front.agent, log.With("part", "update"))
 	if err != nil {
 		log.Error("this camera is not updated", "err", err)
 	}
-	defer updates.close()
 	if updates != nil {
 		host.Update = updates.status
 	}

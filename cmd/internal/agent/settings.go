@@ -72,7 +72,9 @@ type Settings struct {
 		Budget toml.ByteSize `toml:"budget"`
 		Status toml.Duration `toml:"status"`
 	} `toml:"uplink"`
-	Metrics struct {
+	Update   UpdateSettings   `toml:"update"`
+	Watchdog WatchdogSettings `toml:"watchdog"`
+	Metrics  struct {
 		Listen string `toml:"listen"`
 	} `toml:"metrics"`
 
@@ -109,6 +111,7 @@ func Defaults() Settings {
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
 	s.Model = naming.Defaults()
+	s.Update = defaultUpdate()
 	return s
 }
 
@@ -157,12 +160,16 @@ func (s Settings) Validate() error {
 		{len(s.Pairing.WiFi) == 0 || filepath.IsAbs(s.Pairing.WiFi[0]), "pairing.wifi", "expected a command by its absolute path, with arguments of its own if it needs any"},
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
+		{s.Watchdog.Device == "" || filepath.IsAbs(s.Watchdog.Device), "watchdog.device", fmt.Sprintf("expected a device such as /dev/watchdog, or nothing, found %q", s.Watchdog.Device)},
 		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},
 		{s.Metrics.Listen == "" || local.Loopback(s.Metrics.Listen) == nil, "metrics.listen", fmt.Sprint(local.Loopback(s.Metrics.Listen))},
 	} {
 		if !rule.ok {
 			return &settingError{rule.key, rule.expected}
 		}
+	}
+	if key, expected := s.Update.Validate(); key != "" {
+		return &settingError{key, expected}
 	}
 	if key, expected := s.Model.Validate(); key != "" {
 		return &settingError{key, expected}

@@ -25,6 +25,7 @@ func (a *Agent) video(f *capture.Frame, c annexb.Codec) {
 	e.meter.mark(StageMotion)
 	a.clips.watch(v, encode.Moment{Frame: f.Mono, Mono: a.mono(), Wall: a.now()})
 	a.examine(f)
+	a.stir(v)
 	if v.Started {
 		a.event()
 		a.clips.ready(v.Event.ID)

@@ -25,14 +25,18 @@ var errNoWiFi = errors.New("the settings name no command for it (pairing.wifi)")
 // as two more arguments. Both are in hexadecimal: they are any bytes, NUL can be
 // in no argument, and a command that writes them into a file of some form
 // cannot be made to write something else.
-func joinWiFi(ctx context.Context, command []string, w *identity.WiFi) error {
-	if len(command) == 0 {
+func joinWiFi(ctx context.Context, argv []string, w *identity.WiFi) error {
+	if len(argv) == 0 {
 		return errNoWiFi
 	}
-	ctx, cancel := context.WithTimeout(ctx, wifiTime)
+	return command(ctx, wifiTime, argv, hex.EncodeToString(w.SSID), hex.EncodeToString(w.Secret))
+}
+
+// command runs argv with more arguments, for limit at most. No shell is between.
+func command(ctx context.Context, limit time.Duration, argv []string, more ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	args := append(slices.Clone(command[1:]), hex.EncodeToString(w.SSID), hex.EncodeToString(w.Secret))
-	cmd := exec.CommandContext(ctx, command[0], args...)
+	cmd := exec.CommandContext(ctx, argv[0], append(slices.Clone(argv[1:]), more...)...)
 	said := tail{max: wifiTold}
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = wifiRest
@@ -40,7 +44,7 @@ func joinWiFi(ctx context.Context, command []string, w *identity.WiFi) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("%s: %w: %q", command[0], err, bytes.TrimSpace(said.b))
+		return fmt.Errorf("%s: %w: %q", argv[0], err, bytes.TrimSpace(said.b))
 	}
 	return nil
 }

@@ -303,3 +303,27 @@ func (s *Store) Reject(_ context.Context, why string) error {
 		return s.save(st)
 	})
 }
+
+// View is what the slots are for, for people.
+type View struct {
+	Confirmed Name   // that runs, unless a trial is due; Factory for what was flashed
+	Trial     Name   // that is on trial, or will be at the next start; empty for none
+	Started   bool   // the trial has begun
+	Number    uint64 // of the newest release that was ever confirmed
+	A, B      *Held  // nil for nothing
+	Fell      string // why the last trial was given up
+	Damage    string // the record had to be made anew, and why
+}
+
+// View returns what the slots are for now.
+func (s *Store) View() (View, error) {
+	st, damage, err := s.load()
+	if err != nil {
+		return View{}, err
+	}
+	v := View{Confirmed: st.Confirmed, Trial: st.Trial, Started: st.Started, Number: st.Number, A: st.A, B: st.B, Fell: st.Fell, Damage: damage}
+	if v.Confirmed == "" || st.held(v.Confirmed).Number <= s.factory.Number {
+		v.Confirmed = Factory
+	}
+	return v, nil
+}
