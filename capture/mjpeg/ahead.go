@@ -18,7 +18,8 @@ import (
 // comes out is the same.
 
 const (
-	warmUp     = 1024     // bytes in front of a part
+	warmUp     = 768      // bytes in front of a part
+	margin     = 512      // bytes at its end, in which an MCU surely ends
 	worthwhile = 16 << 10 // bytes that are worth it
 )
 
@@ -89,10 +90,10 @@ func (s *lanes) start(seg []byte, blocks []block, p *picture, mcus int) bool {
 	}
 	nowhere := *p
 	nowhere.w = 0
-	end, margin := (len(seg)-slack)*8, s.warmUp*8
+	end := (len(seg) - slack) * 8
 	for i := range s.parts {
 		s.parts[i].begin = end / lanesN * i &^ 7
-		at := place{bit: s.parts[i].begin - margin}
+		at := place{bit: s.parts[i].begin - 8*s.warmUp}
 		for i > 0 && at.bit < s.parts[i].begin {
 			var err error
 			if at, err = decode(seg, blocks, &nowhere, at, math.MaxInt, s.parts[i].begin); err != nil {
@@ -101,14 +102,14 @@ func (s *lanes) start(seg []byte, blocks []block, p *picture, mcus int) bool {
 		}
 		if i > 0 {
 			s.parts[i].begin = at.bit
-			s.parts[i-1].end = at.bit - margin
+			s.parts[i-1].end = at.bit - 8*margin
 		}
 		if room := mcus*s.bright/2 + 2*outSize; cap(s.parts[i].diffs) < room {
 			s.parts[i].diffs = make([]int16, 0, room)
 		}
 		s.parts[i].diffs, s.parts[i].lost = s.parts[i].diffs[:0], false
 	}
-	s.parts[lanesN-1].end = end - margin
+	s.parts[lanesN-1].end = end - 8*margin
 	for i := range s.parts {
 		if s.parts[i].begin+8*winSize > s.parts[i].end {
 			return false
@@ -177,15 +178,18 @@ func (s *lanes) settle(i int, p *picture, at place, last int) place {
 	if s.parts[i].lost {
 		return at
 	}
-	for diffs := s.parts[i].diffs; len(diffs) > 0 && at.mcu < last; at.mcu++ {
-		mx, my := at.mcu%p.across*p.bw, at.mcu/p.across*p.bh
-		for j, diff := range diffs[:s.bright] {
-			b := &s.blocks[s.first+j]
-			at.pred += int32(diff)
-			p.put(mx+b.dx, my+b.dy, at.pred)
-		}
-		diffs = diffs[s.bright:]
-	}
 	at.bit = s.lane[i].base + int(s.lane[i].at)
+	bright := s.blocks[s.first : s.first+s.bright]
+	mx, my := at.mcu%p.across*p.bw, at.mcu/p.across*p.bh
+	for diffs := s.parts[i].diffs; len(diffs) >= len(bright) && at.mcu < last; at.mcu++ {
+		for j := range bright {
+			at.pred += int32(diffs[j])
+			p.put(mx+bright[j].dx, my+bright[j].dy, at.pred)
+		}
+		diffs = diffs[len(bright):]
+		if mx += p.bw; mx >= p.across*p.bw {
+			mx, my = 0, my+p.bh
+		}
+	}
 	return at
 }
