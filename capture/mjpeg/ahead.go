@@ -125,20 +125,21 @@ func (s *lanes) start(seg []byte, blocks []block, p *picture, mcus int) bool {
 // race lets the lanes run until one is through, or can go no further.
 func (s *lanes) race(seg []byte) {
 	for {
-		s.run()
+		if i := s.run(); i < lanesN {
+			if s.parts[i].lost = !s.careful(&s.lane[i]); s.parts[i].lost {
+				return
+			}
+			continue
+		}
 		for i := range s.lane {
 			l, p := &s.lane[i], &s.parts[i]
-			switch {
-			case l.at >= 8*winSize || l.n >= outSize-2:
-				s.fetch(i)
-				l.fill(seg)
-				if l.base+8*winSize > p.end || cap(p.diffs)-len(p.diffs) < outSize {
-					return
-				}
-			case (l.sum+s.look(l.x, l.load(l.at)))&odd != 0:
-				if p.lost = !s.careful(l); p.lost {
-					return
-				}
+			if l.at < 8*winSize && l.n < outSize-2 {
+				continue
+			}
+			s.fetch(i)
+			l.fill(seg)
+			if l.base+8*winSize > p.end || cap(p.diffs)-len(p.diffs) < outSize {
+				return
 			}
 		}
 	}
@@ -180,15 +181,27 @@ func (s *lanes) settle(i int, p *picture, at place, last int) place {
 	}
 	at.bit = s.lane[i].base + int(s.lane[i].at)
 	bright := s.blocks[s.first : s.first+s.bright]
-	mx, my := at.mcu%p.across*p.bw, at.mcu/p.across*p.bh
+	var offset [len(DC{}.blocks)]int // of the blocks of an MCU, in pix
+	for j, b := range bright {
+		offset[j] = b.dy*p.w + b.dx
+	}
+	x, y := at.mcu%p.across*p.bw, at.mcu/p.across*p.bh
 	for diffs := s.parts[i].diffs; len(diffs) >= len(bright) && at.mcu < last; at.mcu++ {
-		for j := range bright {
-			at.pred += int32(diffs[j])
-			p.put(mx+bright[j].dx, my+bright[j].dy, at.pred)
+		if x+p.bw <= p.w && y+p.bh <= p.h {
+			pix := p.pix[y*p.w+x:]
+			for j, diff := range diffs[:len(bright)] {
+				at.pred += int32(diff)
+				pix[offset[j%len(offset)]] = p.grey(at.pred)
+			}
+		} else {
+			for j, b := range bright {
+				at.pred += int32(diffs[j])
+				p.put(x+b.dx, y+b.dy, at.pred)
+			}
 		}
 		diffs = diffs[len(bright):]
-		if mx += p.bw; mx >= p.across*p.bw {
-			mx, my = 0, my+p.bh
+		if x += p.bw; x >= p.across*p.bw {
+			x, y = 0, y+p.bh
 		}
 	}
 	return at

@@ -31,9 +31,17 @@ type picture struct {
 // that only fill up the last MCU of a row or column are dropped.
 func (p *picture) put(x, y int, dc int32) {
 	if x < p.w && y < p.h {
-		v := (dc*p.quant+4)>>3 + 128
-		p.pix[y*p.w+x] = uint8(min(max(v, 0), 255))
+		p.pix[y*p.w+x] = p.grey(dc)
 	}
+}
+
+// grey returns the mean brightness of a block whose DC coefficient is dc.
+func (p *picture) grey(dc int32) uint8 {
+	v := (dc*p.quant+4)>>3 + 128
+	if uint32(v) > 255 {
+		v = min(max(v, 0), 255)
+	}
+	return uint8(v)
 }
 
 // unstuff appends to dst the coded data at the front of b without its stuffed

@@ -82,7 +82,11 @@ func (h *huffman) each(f func(value uint8, code uint32, n uint)) {
 // is 0 for what is no code.
 func (h *huffman) symbol(buf uint64) (value uint8, n uint) {
 	code := uint32(buf >> 48)
-	for n := 1; n <= 16; n++ {
+	shortest := 1
+	if code >= h.limit[lookBits] {
+		shortest = lookBits + 1 // nearly always: others are in tables
+	}
+	for n := shortest; n <= 16; n++ {
 		if code < h.limit[n] {
 			return h.def[16+h.offset[n]+int32((code-h.first[n])>>(16-n))], uint(n)
 		}

@@ -116,59 +116,72 @@ func (l *lane) load(at uint) uint64 {
 	return binary.BigEndian.Uint64(l.win[at>>3:at>>3+8]) << (at & 7)
 }
 
-// run takes steps of all lanes, until one has used up its window or its room
-// for blocks, or stands before a step that is odd. It is written out, because what
-// is in an array does not stay in registers.
-func (t *laneTables) run() {
+// run takes steps of all lanes, until one stands before a step that is odd, whose
+// number it returns, or has used up its window or its room for blocks: then it returns
+// lanesN. It is written out, because what is in an array does not stay in registers.
+func (t *laneTables) run() (stopped int) {
 	a, b, c := &t.lane[0], &t.lane[1], &t.lane[2]
 	aAt, aX, aSum, aN := a.at, a.x, a.sum, a.n
 	bAt, bX, bSum, bN := b.at, b.x, b.sum, b.n
 	cAt, cX, cSum, cN := c.at, c.x, c.sum, c.n
 	const bits, room = 8 * winSize, outSize - 2
-	for aAt < bits && bAt < bits && cAt < bits && aN < room && bN < room && cN < room {
+	for {
+		if aAt >= bits || bAt >= bits || cAt >= bits || aN >= room || bN >= room || cN >= room {
+			stopped = lanesN
+			break
+		}
 		aW, bW, cW := a.load(aAt), b.load(bAt), c.load(cAt)
 		aE := t.look(aX, aW)
 		if (aSum+aE)&odd != 0 {
+			stopped = 0
 			break
 		}
 		aW, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		bE := t.look(bX, bW)
 		if (bSum+bE)&odd != 0 {
+			stopped = 1
 			break
 		}
 		bW, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		cE := t.look(cX, cW)
 		if (cSum+cE)&odd != 0 {
+			stopped = 2
 			break
 		}
 		cW, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
 		aE = t.look(aX, aW)
 		if (aSum+aE)&odd != 0 {
+			stopped = 0
 			break
 		}
 		aW, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		bE = t.look(bX, bW)
 		if (bSum+bE)&odd != 0 {
+			stopped = 1
 			break
 		}
 		bW, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		cE = t.look(cX, cW)
 		if (cSum+cE)&odd != 0 {
+			stopped = 2
 			break
 		}
 		cW, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
 		aE = t.look(aX, aW)
 		if (aSum+aE)&odd != 0 {
+			stopped = 0
 			break
 		}
 		_, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		bE = t.look(bX, bW)
 		if (bSum+bE)&odd != 0 {
+			stopped = 1
 			break
 		}
 		_, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		cE = t.look(cX, cW)
 		if (cSum+cE)&odd != 0 {
+			stopped = 2
 			break
 		}
 		_, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
@@ -179,6 +192,7 @@ func (t *laneTables) run() {
 	a.at, a.x, a.sum, a.n = aAt+uint(aSum&laneBits), aX, aSum&^laneBits, aN
 	b.at, b.x, b.sum, b.n = bAt+uint(bSum&laneBits), bX, bSum&^laneBits, bN
 	c.at, c.x, c.sum, c.n = cAt+uint(cSum&laneBits), cX, cSum&^laneBits, cN
+	return stopped
 }
 
 // careful takes one step of l of whatever kind, as decode does. It reports false,
