@@ -18,7 +18,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check package-test lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check package-test image lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,12 @@ package-test: ## dpkg -i in a fresh Debian under its own systemd: runs, upgrades
 
 release-check: ## make the release twice, in two folders and from nothing, and compare every byte
 	@$(RELEASE) check
+
+SIZE       ?= 512
+image: ## a card to boot from, into build/image: BOARD=qemu-virt, raspberrypi-3, raspberrypi-4, ...; SIZE= MiB for data, PUT="files" for its settings
+	@mkdir -p $(BUILD)/image
+	@GOOS=linux GOARCH=arm64 $(GOBUILD) -o $(BUILD)/image/sealcamd ./cmd/sealcamd
+	@$(GO) run ./cmd/internal/image/make -board "$(BOARD)" -sealcamd $(BUILD)/image/sealcamd -version $(VERSION) -size $(SIZE) -out $(BUILD)/image $(addprefix -put ,$(PUT))
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd capture encode uplink boards)" || { gofmt -l cmd capture encode uplink boards; echo "make lint: error: run gofmt -w on these"; exit 1; }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
@@ -51,20 +50,6 @@ func (b *Board) Modules(ctx context.Context, names ...string) ([]string, error) 
 	return files, nil
 }
 
-// CacheDir returns where the lab keeps what it fetched and built:
-// $SEALCAM_LAB_CACHE, or sealcam-lab in the user's cache. It may be deleted at
-// any time; the next Prepare then takes the newest kernels.
-func CacheDir() (string, error) {
-	if dir := os.Getenv("SEALCAM_LAB_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the lab's cache, set SEALCAM_LAB_CACHE: %w", err)
-	}
-	return filepath.Join(dir, "sealcam-lab"), nil
-}
-
 // recipe is part of a board's name in the cache: when the way to make one
 // changes, a new one is made.
 //
@@ -82,11 +67,11 @@ func Prepare(ctx context.Context, arch Arch, say func(line string)) (*Board, err
 	if err := CheckHost(); err != nil {
 		return nil, err
 	}
-	cache, err := CacheDir()
+	cache, err := debian.CacheDir()
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(cache)
+	unlock, err := debian.Lock(cache)
 	if err != nil {
 		return nil, err
 	}
@@ -106,23 +91,6 @@ func Prepare(ctx context.Context, arch Arch, say func(line string)) (*Board, err
 	}
 	release, err := kernelRelease(dir)
 	return &Board{Arch: arch, Dir: dir, Release: release}, err
-}
-
-// lock takes the cache for this process. The kernel lets go of it when the
-// process ends, however it ends.
-func lock(cache string) (unlock func(), err error) {
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	return func() { f.Close() }, nil
 }
 
 func kernelRelease(dir string) (string, error) {

@@ -30,7 +30,7 @@ func Build(ctx context.Context, arch Arch, pkg string) (string, error) {
 
 // build builds a command with additional environment, for a place called name.
 func build(ctx context.Context, env []string, name, pkg string) (string, error) {
-	cache, err := CacheDir()
+	cache, err := debian.CacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func build(ctx context.Context, env []string, name, pkg string) (string, error) 
 	// Two checkouts may share a cache, so executables are kept by checkout.
 	sum := sha256.Sum256([]byte(strings.TrimSpace(mod)))
 	out := filepath.Join(cache, "bin-"+hex.EncodeToString(sum[:4]), name, path.Base(pkg))
-	unlock, err := lock(cache)
+	unlock, err := debian.Lock(cache)
 	if err != nil {
 		return "", err
 	}
