@@ -69,7 +69,7 @@ arm: ## the libraries' tests on 32-bit ARM (user-mode emulation)
 # release builds all.
 TARGETS        ?= arm/6 arm/7 arm64/ riscv64/ amd64/
 TESTED_TARGETS := arm/7 arm64/ amd64/
-cross: wasm ## sealcamd for every board, the tools for every desk, stripped, into build/
+cross: wasm ## sealcamd for every board, the tools for every desk, stripped, into build/; fails if one is too large
 	@mkdir -p $(BUILD)
 	@for target in $(TARGETS); do \
 	    arch=$${target%/*}; arm=$${target#*/}; \
@@ -78,7 +78,7 @@ cross: wasm ## sealcamd for every board, the tools for every desk, stripped, int
 	@for target in windows/amd64 darwin/arm64; do \
 	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./uplink/seal ./uplink/identity ./cmd/sealcam; \
 	done
-	@ls -l $(BUILD)/sealcamd-linux-* | awk '{printf "  %-32s %6.2f MiB\n", $$NF, $$5/1048576}'
+	@$(GO) run ./cmd/internal/footprint -sizes $(BUILD)
 
 # The Go that releases are made by is the one of go.mod.
 RELEASE    = GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GO) run ./cmd/internal/release
@@ -115,7 +115,7 @@ vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
 	$(GOTEST) -tags vm -count=1 -timeout 40m -parallel 3 -v ./cmd/internal/lab/...
 
-footprint: ## size of sealcamd by architecture, and its resident memory at 1080p
+footprint: ## resident memory of sealcamd at 1080p
 	$(GO) run ./cmd/internal/footprint
 
 compare: ## against libjpeg-turbo, image/jpeg and Debian's motion, as ratios; FILMS=a.avi b.avi for labelled ones
