@@ -181,7 +181,7 @@ garden.front = "x"
 		"camera[1].name":      "f:5:3: camera[1].name: bad",
 		"camera[2].rate":      "f: camera[2].rate: bad",
 		"labels":              "f:8:2: labels: bad",
-		"labels.garden":       "f:8:2: labels.garden: bad",
+		"labels.garden":       "f:9:1: labels.garden: bad",
 		"absent":              "f: absent: bad",
 		`camera[1]."odd key"`: `f:7:3: camera[1]."odd key": bad`,
 	} {
