@@ -136,7 +136,18 @@ type cameraStatus struct {
 	State    string         `json:"state"`
 	Privacy  *privacyStatus `json:"privacy"`
 	Troubles []string       `json:"troubles"`
-	Uplink   struct {
+	Health   struct {
+		Reasons []string `json:"reasons"` // the troubles, and what asks for care
+	} `json:"health"`
+	Firmware string `json:"firmware"`
+	Software struct {
+		Slot  string `json:"slot"`
+		Trial bool   `json:"trial"`
+	} `json:"software"`
+	Machine struct {
+		Celsius float64 `json:"celsius"`
+	} `json:"machine"`
+	Uplink struct {
 		Refusals map[string]uint64 `json:"refusals"`
 	} `json:"uplink"`
 }
@@ -158,22 +169,41 @@ func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, strin
 	case s.Privacy != nil:
 		words += "; it was closed " + s.Privacy.words()
 	}
-	for i, t := range s.Troubles {
-		if i == 3 {
-			break
-		}
+	reasons := s.Troubles
+	if len(s.Health.Reasons) > len(reasons) {
+		reasons = s.Health.Reasons
+	}
+	for _, t := range reasons[:min(3, len(reasons))] {
 		words += "; " + printable(t, 120)
 	}
-	words += refusalWords(s.Uplink.Refusals)
+	words += s.softwareWords() + refusalWords(s.Uplink.Refusals)
 	if words == w.status[o.Camera] {
 		return ""
 	}
 	w.status[o.Camera] = words
 	style := cli.Faint
-	if s.State != "running" || len(s.Troubles) > 0 || w.alarming(o.Camera, s.Uplink.Refusals) {
+	if s.State != "running" || len(reasons) > 0 || w.alarming(o.Camera, s.Uplink.Refusals) {
 		style = cli.Warn
 	}
+	if c := s.Machine.Celsius; c != 0 && c > -60 && c < 200 { // what changes all the time is no news
+		words += fmt.Sprintf("; %.0f °C", c)
+	}
 	return row(style, "status", words)
+}
+
+// softwareWords says what runs.
+func (s cameraStatus) softwareWords() string {
+	if s.Firmware == "" {
+		return ""
+	}
+	words := "; " + printable(s.Firmware, 40)
+	if s.Software.Slot != "" {
+		words += ", slot " + printable(s.Software.Slot, 8)
+	}
+	if s.Software.Trial {
+		words += ", on trial"
+	}
+	return words
 }
 
 // alarming reports whether what a camera has refused is worth a colour. Refused

@@ -150,13 +150,18 @@ func TestProblemIsTold(t *testing.T) {
 	w.bridge(w.fake)
 	a := w.assist
 	a.state(door.topic("problem"), "None")
-	w.fake.Deliver(door.says(`{"state":"trouble","troubles":["the lens is covered","no frames from the camera"]}`))
+	w.fake.Deliver(door.says(`{"state":"trouble","troubles":["the lens is covered","no frames from the camera"],"firmware":"v1.4.0","software":{"slot":"b","trial":true},"machine":{"celsius":61.26}}`))
 	a.state(door.topic("problem"), "ON")
+	a.state(door.topic("temperature"), "61.3")
+	if d := a.detail(door.topic("problem/detail")); d["version"] != "v1.4.0" || d["slot"] != "b" || d["trial"] != true {
+		t.Errorf("the software is told as %v", d)
+	}
 	if d := a.detail(door.topic("problem/detail")); d["says"] != "the lens is covered; no frames from the camera" {
 		t.Errorf("the problem is told as %v", d)
 	}
-	w.fake.Deliver(door.says(`{"state":"running"}`))
+	w.fake.Deliver(door.says(`{"state":"running","machine":{"celsius":9999}}`))
 	a.state(door.topic("problem"), "OFF")
+	a.state(door.topic("temperature"), "None")
 	w.fake.Deliver(door.says(`{"state":"privacy"}`), door.live("day", painted(t, 1)))
 	a.picture(door.topic("picture"), painted(t, 1))
 	if n := a.said(door.topic("problem"), "ON"); n != 1 {

@@ -112,6 +112,9 @@ func (e *entity) describe(what, topic string) {
 	case entMissing:
 		named("Missing messages")
 		e.Unit, e.Icon, e.EntityCategory = "messages", "mdi:timeline-alert", "diagnostic"
+	case entWarmth:
+		named("Temperature")
+		e.DeviceClass, e.Unit, e.EntityCategory = "temperature", "°C", "diagnostic"
 	}
 	e.StateTopic = topic
 }

@@ -17,6 +17,7 @@ const (
 	entProblem = "problem"
 	entVerdict = "verdict"
 	entMissing = "missing"
+	entWarmth  = "temperature"
 )
 
 // platforms says what kind of thing each entity is to Home Assistant, in the
@@ -24,6 +25,7 @@ const (
 var platforms = []struct{ entity, platform string }{
 	{entPicture, "camera"}, {entEvent, "image"}, {entMotion, "binary_sensor"}, {entOnline, "binary_sensor"},
 	{entProblem, "binary_sensor"}, {entLight, "sensor"}, {entVerdict, "sensor"}, {entMissing, "sensor"},
+	{entWarmth, "sensor"},
 }
 
 // root is the first part of every topic of the bridge's but discovery.

@@ -52,6 +52,7 @@ func newRoom(id seal.CameraID, n names, b *board, motion time.Duration, now time
 	r.say(entLight, unknown)
 	r.say(entProblem, unknown)
 	r.say(entVerdict, unknown)
+	r.say(entWarmth, unknown)
 	r.say(entMissing, "0")
 	r.board.card(n.state(id, entPicture), card{Title: "No picture yet", Text: "Nothing verified has arrived since " + now.Local().Format(time.TimeOnly) + "."})
 	return r
@@ -169,21 +170,38 @@ const (
 // trouble tells what the camera itself says is wrong: faults, and whatever was
 // done to it.
 func (r *room) trouble(v *seal.Verified, m seal.Meta) {
-	if m.Kind != seal.KindStatus || m.Stream != seal.Durable || v.Late() || m.Taken.Before(r.saidAt) {
+	if m.Kind != seal.KindStatus || m.Stream == seal.Will || v.Late() || m.Taken.Before(r.saidAt) {
 		return
 	}
 	r.saidAt = m.Taken
-	s, words := readStatus(v), []string{}
-	for _, t := range s.Troubles[:min(len(s.Troubles), maxTroubles)] {
-		words = append(words, strings.ToValidUTF8(t[:min(len(t), maxTroubleText)], ""))
-	}
+	s := readStatus(v)
+	words, reasons := bounded(s.Troubles), bounded(s.Health.Reasons)
 	state := off
 	if len(words) > 0 || s.State == "trouble" {
 		state = on
 	}
-	r.detail(entProblem, map[string]any{"troubles": words, "says": strings.Join(words, "; ")})
+	r.detail(entProblem, map[string]any{
+		"troubles": words, "says": strings.Join(words, "; "), "health": shortened(s.Health.Word), "reasons": reasons,
+		"version": shortened(s.Firmware), "slot": shortened(s.Software.Slot), "trial": s.Software.Trial,
+	})
 	r.say(entProblem, state)
+	warm := unknown
+	if c := s.Machine.Celsius; c != 0 && c > -60 && c < 200 {
+		warm = fmt.Sprintf("%.1f", c)
+	}
+	r.say(entWarmth, warm)
 }
+
+// bounded returns of what a camera says as much as Home Assistant is told.
+func bounded(all []string) []string {
+	words := []string{}
+	for _, t := range all[:min(len(all), maxTroubles)] {
+		words = append(words, shortened(t))
+	}
+	return words
+}
+
+func shortened(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxTroubleText)], "") }
 
 // still says whether there is motion at the time now.
 func (r *room) still(now time.Time) {
@@ -213,6 +231,18 @@ type status struct {
 	State    string   `json:"state"`
 	Light    string   `json:"light"`
 	Troubles []string `json:"troubles"`
+	Health   struct {
+		Word    string   `json:"word"`
+		Reasons []string `json:"reasons"`
+	} `json:"health"`
+	Firmware string `json:"firmware"`
+	Software struct {
+		Slot  string `json:"slot"`
+		Trial bool   `json:"trial"`
+	} `json:"software"`
+	Machine struct {
+		Celsius float64 `json:"celsius"`
+	} `json:"machine"`
 }
 
 func readStatus(v *seal.Verified) (s status) {

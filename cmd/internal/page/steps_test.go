@@ -39,6 +39,9 @@ func (w *world) do(what string, camera int) error {
 		"trouble": func(c *fakeCamera) error {
 			return w.doStatus(c, seal.Durable, `{"state":"trouble","troubles":["no frames from /dev/video0 for 12 s"],"uptime_s":5}`)
 		},
+		"care": func(c *fakeCamera) error {
+			return w.doStatus(c, seal.Durable, `{"state":"running","health":{"word":"care","reasons":["the board is so warm that it slows down"]},"firmware":"v1.4.0","software":{"slot":"b","trial":true},"machine":{"celsius":81.2}}`)
+		},
 		"running": func(c *fakeCamera) error { return w.doStatus(c, seal.Durable, `{"state":"running"}`) },
 		"closed": func(c *fakeCamera) error {
 			return w.doStatus(c, seal.Durable, `{"state":"privacy","privacy":{"on":true,"since":"`+time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)+`","by":"button"}}`)

@@ -17,7 +17,7 @@ export class Tile {
   proven = 0; // when a picture was last proven live
   watching = false; // live view is wanted
   still = null; // the newest Verified that is no frame of live view
-  says = null; // what the camera says about itself: {state, troubles, closed}
+  says = null; // what the camera says about itself: see Verified.status
   #asked = 0;
   #answer = null; // what became of the last question, in words
   #answered = 0;
@@ -43,9 +43,10 @@ export class Tile {
     this.button = el('button', { type: 'button', class: 'ask', onclick: () => this.#ask(ask) }, 'Show me now');
     this.live = el('button', { type: 'button', class: 'ask watch', 'aria-pressed': 'false', onclick: () => this.watch() }, 'Live view');
     this.note = el('p', { class: 'note' });
+    this.runs = el('p', { class: 'runs', hidden: true });
     this.trouble = el('p', { class: 'trouble', hidden: true });
     this.root = el('article', { class: 'tile', 'data-camera': camera, tabindex: '-1' },
-      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.live, this.button, this.note, this.trouble));
+      el('header', {}, this.name, this.chip), this.stage, el('footer', {}, this.live, this.button, this.note, this.runs, this.trouble));
     this.rename(shortID(camera));
     this.#enter('waiting', Date.now());
   }
@@ -140,8 +141,13 @@ export class Tile {
   // broker publishes it when the camera is gone.
   status(says) {
     this.says = says;
-    this.trouble.hidden = says.troubles.length === 0;
-    setText(this.trouble, `The camera says: ${says.troubles.join('; ')}`);
+    const words = says.troubles.length ? says.troubles : says.care;
+    this.trouble.hidden = words.length === 0;
+    setText(this.trouble, `The camera says: ${words.join('; ')}`);
+    const { version, trial, celsius } = says.runs;
+    const runs = [version && version + (trial ? ', on trial' : ''), celsius !== null && `${Math.round(celsius)} °C`].filter(Boolean);
+    this.runs.hidden = runs.length === 0;
+    setText(this.runs, runs.join(', '));
     if (says.closed) this.#close();
     else if (this.state === 'closed') this.#enter('waiting', Date.now());
     else if (this.state === 'stale' || this.state === 'waiting') this.#enter(this.state, Date.now());

@@ -43,18 +43,21 @@ export class Verified {
   // until is when a live picture, or a frame of live view, stops being now.
   get until() { return this.meta.stream === 'view' ? this.opened + viewLasts : this.meta.expires || this.received + 10000; }
 
-  // status returns what the camera says about itself: {state, troubles, closed,
-  // opened}, with its words cut to what a tile can hold; closed is since and until
+  // status returns what the camera says about itself: {state, troubles, care, runs,
+  // closed, opened}, with its words cut to what a tile can hold; care is what somebody
+  // should look after though all works; runs is {version, trial, celsius}, '' and null for not known; closed is since and until
   // when for privacy, 0 for not known, or null; opened is when it was closed before
   // it was opened, 0 for not known. null when it is no status.
   get status() {
     if (this.meta.kind !== 'status' || this.meta.media !== 'application/json' || this.size > 65536) return null;
     try {
-      const { state = '', troubles, privacy } = JSON.parse(new TextDecoder().decode(this.#media));
-      const words = Array.isArray(troubles) ? troubles.filter((t) => typeof t === 'string') : [];
+      const { state = '', troubles, privacy, health, firmware, software, machine } = JSON.parse(new TextDecoder().decode(this.#media));
+      const few = (all) => (Array.isArray(all) ? all : []).filter((t) => typeof t === 'string').slice(0, 3).map((t) => t.slice(0, 160));
+      const warm = Number.isFinite(machine?.celsius) && Math.abs(machine.celsius) < 200 && machine.celsius !== 0;
+      const runs = { version: few([firmware])[0]?.slice(0, 40) ?? '', trial: software?.trial === true, celsius: warm ? machine.celsius : null };
       const closed = privacy?.on === true ? { since: Date.parse(privacy.since) || 0, until: Date.parse(privacy.until) || 0, at: this.taken } : null;
       const opened = closed ? 0 : Date.parse(privacy?.since) || 0;
-      return { state: String(state), troubles: words.slice(0, 3).map((t) => t.slice(0, 160)), closed, opened };
+      return { state: String(state), troubles: few(troubles), care: health?.word === 'care' ? few(health.reasons) : [], runs, closed, opened };
     } catch {
       return null;
     }

@@ -229,7 +229,14 @@ export const steps = {
     await title('Front door has trouble');
     await tile().getByText('The camera says: no frames from /dev/video0 for 12 s').waitFor();
     await shoot('trouble');
+    await act('care');
+    await title('All is well');
+    await tile().getByText('The camera says: the board is so warm that it slows down').waitFor();
+    assert.equal(await tile().locator('.runs').innerText(), 'v1.4.0, on trial, 81 °C');
+    await readable('care');
     await act('running');
+    await tile().locator('.trouble').waitFor({ state: 'hidden' });
+    assert.equal(await tile().locator('.runs').isVisible(), false);
     await title('All is well');
     await act('stop');
     await act('will');
