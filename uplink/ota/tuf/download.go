@@ -68,9 +68,8 @@ func (c *Client) Download(ctx context.Context, t Target) (string, error) {
 
 // bring fills p, over as many connections as it takes.
 func (c *Client) bring(ctx context.Context, p *part) error {
-	pause := time.Second
+	pause, reached := time.Second, p.size
 	for failed := 0; p.size < p.target.Size; {
-		before := p.size
 		err := c.transfer(ctx, p)
 		if saved := p.save(); saved != nil {
 			return saved
@@ -81,8 +80,9 @@ func (c *Client) bring(ctx context.Context, p *part) error {
 			}
 			continue
 		}
-		if p.size-before >= c.limits.Due { // a few bytes now and then are no progress
-			failed, pause = 0, time.Second
+		// A few bytes now and then are no progress, nor is what was there before.
+		if p.size-reached >= c.limits.Due {
+			failed, pause, reached = 0, time.Second, p.size
 		}
 		if failed++; failed >= c.limits.Tries {
 			return err

@@ -428,6 +428,22 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// TestSilentServer: over HTTP, a server that sends a header and some bytes and then
+// falls silent is given up.
+func TestSilentServer(t *testing.T) {
+	s, c := release(t, film(50_000))
+	c.conf.Limits.Span, c.conf.Limits.Tries = 300*time.Millisecond, 2
+	c.conf.Targets = targetServer(t, s, func(w http.ResponseWriter, r *http.Request, data []byte) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		_, _ = w.Write(data[:100])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	if _, err := c.fetch(t.Context()); !errors.Is(err, tuf.ErrSlow) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestCheckIsBounded: many files that each arrive fast enough end, too.
 func TestCheckIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

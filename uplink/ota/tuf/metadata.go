@@ -211,11 +211,11 @@ func parseMeta(signed object) (map[string]fileMeta, error) {
 		if f.length, err = optional[int64](o, "length"); err != nil {
 			return nil, err
 		}
-		if f.version < 1 || f.length < 0 {
+		if _, said := o["length"]; f.version < 1 || said && f.length < 1 {
 			return nil, fmt.Errorf("%.40q has version %d and length %d", name, f.version, f.length)
 		}
 		hashes, err := optional[object](o, "hashes")
-		if err == nil && len(hashes) > 0 {
+		if err == nil && hashes != nil {
 			f.hashes, err = parseDigests(hashes)
 		}
 		if err != nil {

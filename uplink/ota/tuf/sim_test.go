@@ -24,7 +24,7 @@ type doc = map[string]any
 // sim is a repository under the hands of whoever writes the test: its documents
 // are maps that may be made to say anything, signed by whatever keys. It knows
 // nothing of the package under test; encoding/json's sorted names are canonical
-// JSON for the plain text that stands in here.
+// JSON for the plain text that stands in here, but for line breaks.
 type sim struct {
 	t       testing.TB
 	keys    map[string][]ed25519.PrivateKey
@@ -105,7 +105,8 @@ func canonicalJSON(v any) []byte {
 
 // signed returns d as a metadata file.
 func signed(d doc, keys ...ed25519.PrivateKey) []byte {
-	message := canonicalJSON(d)
+	// The line breaks of a PEM are one byte in canonical JSON, and two in JSON.
+	message := bytes.ReplaceAll(canonicalJSON(d), []byte(`\n`), []byte("\n"))
 	signatures := []any{}
 	for _, k := range keys {
 		id, _ := described(k)

@@ -71,8 +71,8 @@ func parseFiles(signed object) (map[string]Target, error) {
 	return files, nil
 }
 
-// parseTarget reads one target. One whose hashes are all unknown here stays in
-// the list and has none: it cannot be fetched.
+// parseTarget reads one target. One whose hashes are all of kinds unknown here stays
+// in the list and has none: it cannot be fetched.
 func parseTarget(path string, o object) (Target, error) {
 	t := Target{Path: path}
 	if !cleanPath(path) {
@@ -89,7 +89,7 @@ func parseTarget(path string, o object) (Target, error) {
 	if err != nil {
 		return t, err
 	}
-	if t.hashes, err = parseDigests(hashes); err != nil && !errors.Is(err, errNoDigest) {
+	if t.hashes, err = parseDigests(hashes); err != nil && (len(hashes) == 0 || !errors.Is(err, errNoDigest)) {
 		return t, err
 	}
 	t.custom, err = optional[object](o, "custom")

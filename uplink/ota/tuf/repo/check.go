@@ -91,14 +91,17 @@ func Follow(first []byte, now time.Time, read func(name string) ([]byte, error))
 	if err != nil {
 		return err
 	}
-	if data, err = read(fmt.Sprintf("%d.snapshot.json", t.Timestamp.Signed.Meta["snapshot.json"].Version)); err == nil {
+	m := t.Timestamp.Signed.Meta["snapshot.json"]
+	if m == nil {
+		return errors.New("the timestamp names no snapshot")
+	}
+	if data, err = read(fmt.Sprintf("%d.snapshot.json", m.Version)); err == nil {
 		_, err = t.UpdateSnapshot(data, false)
 	}
 	if err != nil {
 		return err
 	}
-	m, ok := t.Snapshot.Signed.Meta["targets.json"]
-	if !ok {
+	if m = t.Snapshot.Signed.Meta["targets.json"]; m == nil {
 		return errors.New("the snapshot names no targets")
 	}
 	if data, err = read(fmt.Sprintf("%d.targets.json", m.Version)); err == nil {
