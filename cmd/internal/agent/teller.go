@@ -39,7 +39,7 @@ func (t *teller) run(ctx context.Context) error {
 	}
 	if address := t.settings.Metrics.Listen; address != "" {
 		if l, err := new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
-			t.log.Error("figures are given on the Unix socket alone", "err", err, "hint", "another process has the port of metrics.listen")
+			t.log.Error("figures are given on the Unix socket alone", "err", err, "hint", "another process has the port of metrics.listen, or the service may listen nowhere (systemd: SocketBindAllow=)")
 		} else {
 			t.log.Info("figures", "address", "http://"+l.Addr().String()+"/metrics")
 			g.Go(func() error { return local.Serve(ctx, l, true, t.report) })
