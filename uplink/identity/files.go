@@ -35,6 +35,22 @@ func (e *PermissionError) Hint() string {
 	return fmt.Sprintf("chmod %03o %s", e.Want, shellQuoted(e.Path))
 }
 
+// OwnerError is a secret of another user, met by root, who alone could read it.
+// What root writes beside it its owner could not read any more.
+type OwnerError struct {
+	Path  string
+	Owner int // user id
+}
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("%s: this secret belongs to another user (id %d)", e.Path, e.Owner)
+}
+
+// Hint says what to type.
+func (e *OwnerError) Hint() string {
+	return fmt.Sprintf("do it as that user: sudo -u '#%d' and the same command", e.Owner)
+}
+
 // writeFile replaces the file at path durably: after a power cut it has the
 // old content or the new. Only one process at a time may write a path. The
 // file is for its owner's eyes only.
@@ -77,7 +93,8 @@ func writeSynced(path string, data []byte) (err error) {
 // fs.ErrNotExist.
 func readFile(path string) ([]byte, error) { return read(path, false) }
 
-// readSecret reads like readFile and refuses a file that others can read.
+// readSecret reads like readFile and refuses a file that others can read
+// (*PermissionError), or that belongs to another user (*OwnerError).
 func readSecret(path string) ([]byte, error) { return read(path, true) }
 
 func read(path string, secret bool) ([]byte, error) {
@@ -95,6 +112,9 @@ func read(path string, secret bool) ([]byte, error) {
 	}
 	if mode := st.Mode().Perm(); secret && unixModes && mode&0o077 != 0 {
 		return nil, &PermissionError{Path: path, Mode: mode, Want: 0o600}
+	}
+	if owner, known := ownerOf(st); secret && known && owner != os.Geteuid() {
+		return nil, &OwnerError{Path: path, Owner: owner}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {

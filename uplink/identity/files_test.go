@@ -97,6 +97,24 @@ func TestSecretsThatOthersCanReadAreRefused(t *testing.T) {
 	}
 }
 
+// Only root could read another's secret, and what it wrote beside it the other
+// could not read.
+func TestSecretsOfOthersAreRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away, and only root has to be refused")
+	}
+	_, dir := newCamera(t)
+	path := filepath.Join(dir, "camera.key")
+	if err := os.Chown(path, 4711, 4711); err != nil {
+		t.Fatal(err)
+	}
+	_, err := identity.OpenCamera(dir)
+	var other *identity.OwnerError
+	if !errors.As(err, &other) || other.Owner != 4711 || other.Path != path || !strings.Contains(other.Hint(), "sudo -u '#4711'") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPermissionHintQuotesThePath(t *testing.T) {
 	e := &identity.PermissionError{Path: "/a b/it's; rm x", Want: 0o600}
 	if got, want := e.Hint(), `chmod 600 '/a b/it'\''s; rm x'`; got != want {

@@ -159,6 +159,9 @@ func TestPackage(t *testing.T) {
 	m.do("systemctl", "reload", "sealcamd")
 	camera := m.pair(h)
 	picture(t, h, camera, "v1.4.0", firstHash)
+	if out, err := m.try(nil, "sealcamd", "id"); err == nil || !strings.Contains(out, "hint: do it as that user: sudo -u '#") {
+		t.Errorf("root reads the agent's key: %s", out)
+	}
 	m.restarts(config)
 
 	settings := m.do("sha256sum", config)
