@@ -18,6 +18,7 @@ type Config struct {
 	Out     string // directory to write to; removed first
 	Stamp   Stamp
 	Targets []Target
+	Root    string            // root.json of the updates that cameras take, an absolute path; "" for none
 	Key     crypto.Signer     // signs the manifest; nil for nobody
 	Env     []string          // more environment of the go command
 	Say     func(line string) // tells what is being made
@@ -98,7 +99,7 @@ func (c *Config) program(ctx context.Context, program string, t Target) ([]Artif
 		return nil, err
 	}
 	tarball := binary + ".tar.gz"
-	if err := c.tarball(tarball, filepath.Base(binary), contents(program, c.Tree, binary)); err != nil {
+	if err := c.tarball(tarball, filepath.Base(binary), c.contents(program, binary)); err != nil {
 		return nil, err
 	}
 	var all []Artifact

@@ -19,16 +19,19 @@ type file struct {
 }
 
 // installed returns what a Debian package of program puts where.
-func installed(program, tree, binary string) []file {
+func (c *Config) installed(program, binary string) []file {
 	doc := "/usr/share/doc/" + program
 	files := []file{
 		{"/usr/bin/" + program, binary, 0o755, false},
-		{doc + "/copyright", filepath.Join(tree, "LICENSE"), 0o644, false},
+		{doc + "/copyright", filepath.Join(c.Tree, "LICENSE"), 0o644, false},
 	}
 	if program != "sealcamd" {
 		return files
 	}
-	own := func(name string) string { return filepath.Join(tree, "cmd/sealcamd", name) }
+	own := func(name string) string { return filepath.Join(c.Tree, "cmd/sealcamd", name) }
+	if c.Root != "" {
+		files = append(files, file{"/etc/sealcam/root.json", c.Root, 0o644, true})
+	}
 	return append(files,
 		file{"/etc/sealcam/sealcamd.toml", own("sealcamd.toml"), 0o644, true},
 		file{"/usr/lib/systemd/system/sealcamd.service", own("sealcamd.service"), 0o644, false},
@@ -89,8 +92,8 @@ contents:
 // deb makes the Debian package of a binary and returns its path.
 func (c *Config) deb(ctx context.Context, program string, t Target, binary string) (string, error) {
 	p := pkg{
-		Name: program, Arch: t.Debian, Version: debian(c.Stamp.Version), Mtime: c.Stamp.Date.Format(time.RFC3339),
-		About: "owner's tool for cameras that seal what they see", Files: installed(program, c.Tree, binary),
+		Name: program, Arch: t.Debian, Version: debVersion(c.Stamp.Version), Mtime: c.Stamp.Date.Format(time.RFC3339),
+		About: "owner's tool for cameras that seal what they see", Files: c.installed(program, binary),
 	}
 	if program == "sealcamd" {
 		p.About = "camera agent that seals what it sees to its household"

@@ -36,7 +36,7 @@ func publish(t *testing.T, dir, version string) (deb, hash string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deb = "sealcamd_" + debian(version) + "_" + only[0].Debian + ".deb"
+	deb = "sealcamd_" + debVersion(version) + "_" + only[0].Debian + ".deb"
 	if err := os.Rename(filepath.Join(c.Out, deb), filepath.Join(dir, deb)); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sealcam/sealcam/cmd/internal/lab"
+	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
 
 // patience is for a machine that has much else to do.
@@ -33,7 +33,7 @@ const (
 // cache keeps. Nobody may write to it.
 func root(t *testing.T) string {
 	t.Helper()
-	cache, err := lab.CacheDir()
+	cache, err := debian.CacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -29,7 +30,7 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	if len(args) > 0 && args[0] == "check" {
 		return runCheck(ctx, env, args[1:])
 	}
-	fs := env.Flags("release", "release [-out DIR] [-only ARCH,...] [-number N] [-dirty]", "Makes what is published, of the commit that is checked out.")
+	fs := env.Flags("release", "release [-out DIR] [-only ARCH,...] [-number N] [-root FILE] [-dirty]", "Makes what is published, of the commit that is checked out.")
 	c, err := parse(ctx, env, fs, args)
 	if err != nil {
 		return err
@@ -49,6 +50,7 @@ func parse(ctx context.Context, env *cli.Env, fs *flag.FlagSet, args []string) (
 	out := fs.String("out", "build/release", "`directory` to write to; what was there is removed")
 	only := fs.String("only", "", "these `architectures` alone, such as armv7,arm64")
 	number := fs.Uint64("number", 0, "the release's `number`, which orders updates (default: the commit's time in seconds since 1970)")
+	root := fs.String("root", "", "whose updates cameras take: the root.json `file` of sealcam release init, installed as /etc/sealcam/root.json (default: nobody's)")
 	dirty := fs.Bool("dirty", false, "allow uncommitted changes; the version says so")
 	if err := cli.Parse(fs, args); err != nil {
 		return nil, err
@@ -61,6 +63,11 @@ func parse(ctx context.Context, env *cli.Env, fs *flag.FlagSet, args []string) (
 		return nil, err
 	}
 	c := &Config{Tree: tree, Out: *out, Say: func(line string) { fmt.Fprintln(env.Stderr, line) }}
+	if *root != "" {
+		if c.Root, err = filepath.Abs(*root); err != nil {
+			return nil, err
+		}
+	}
 	if c.Targets, err = choose(*only); err != nil {
 		return nil, err
 	}

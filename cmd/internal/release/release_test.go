@@ -25,14 +25,15 @@ func tree(t *testing.T) string {
 	return dir
 }
 
-// release returns what makes a small release of dir: the agent for one machine.
+// release returns what makes a small release of dir: the agent for one machine. Any
+// file will do for the root of updates.
 func release(t *testing.T, dir string) *Config {
 	t.Helper()
 	only, err := choose("armv7")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Config{Tree: dir, Out: filepath.Join(t.TempDir(), "release"), Stamp: stamp, Targets: only, Say: func(line string) { t.Log(line) }}
+	return &Config{Tree: dir, Root: filepath.Join(tree(t), "go.mod"), Out: filepath.Join(t.TempDir(), "release"), Stamp: stamp, Targets: only, Say: func(line string) { t.Log(line) }}
 }
 
 // The same source gives the same bytes in another folder: binary, package,
@@ -93,7 +94,7 @@ func lookIntoDeb(t *testing.T, c *Config) {
 			t.Errorf("control lacks %q:\n%s", want, control)
 		}
 	}
-	if conf := command(t, "dpkg-deb", "--info", deb, "conffiles"); conf != "/etc/sealcam/sealcamd.toml\n" {
+	if conf := command(t, "dpkg-deb", "--info", deb, "conffiles"); conf != "/etc/sealcam/root.json\n/etc/sealcam/sealcamd.toml\n" {
 		t.Errorf("settings that an upgrade keeps: %q", conf)
 	}
 	list := command(t, "dpkg-deb", "--contents", deb)
@@ -150,14 +151,14 @@ func lookIntoTarball(t *testing.T, c *Config) {
 		modes[strings.TrimPrefix(head.Name, "sealcamd-v1.4.0-linux-armv7/")] = head.Mode
 	}
 	for name, mode := range map[string]int64{
-		"": 0o755, "sealcamd": 0o755, "LICENSE": 0o644, "README.md": 0o644, "sealcamd.toml": 0o644, "sealcamd.service": 0o644, "sealcamd.sysusers": 0o644,
+		"": 0o755, "sealcamd": 0o755, "LICENSE": 0o644, "root.json": 0o644, "README.md": 0o644, "sealcamd.toml": 0o644, "sealcamd.service": 0o644, "sealcamd.sysusers": 0o644,
 		"sealcamd.rules": 0o644, "sealcamd.init": 0o755, "sealcamd.openrc": 0o755, "sealcamd.procd": 0o755,
 	} {
 		if found, ok := modes[name]; !ok || found != mode {
 			t.Errorf("%q has mode %o, want %o (there: %v)", name, found, mode, ok)
 		}
 	}
-	if len(modes) != 11 {
+	if len(modes) != 12 {
 		t.Errorf("there is more: %v", modes)
 	}
 }
@@ -184,13 +185,13 @@ func TestVersions(t *testing.T) {
 		{"v1.4.1", "v1.4.1", s, "v1.4.1", "1.4.1"},
 	} {
 		v := versionOf(c.exact, c.last, c.stamp)
-		if v != c.want || debian(v) != c.deb {
-			t.Errorf("after %q: %s and %s, want %s and %s", c.last, v, debian(v), c.want, c.deb)
+		if v != c.want || debVersion(v) != c.deb {
+			t.Errorf("after %q: %s and %s, want %s and %s", c.last, v, debVersion(v), c.want, c.deb)
 		}
 		if before != "" {
-			command(t, "dpkg", "--compare-versions", before, "lt", debian(v))
+			command(t, "dpkg", "--compare-versions", before, "lt", debVersion(v))
 		}
-		before = debian(v)
+		before = debVersion(v)
 	}
 }
 

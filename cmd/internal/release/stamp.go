@@ -80,9 +80,9 @@ func versionOf(exact, last string, s Stamp) string {
 	return fmt.Sprintf("v%s.%s.%d-0.%s", m[1], m[2], patch+1, when)
 }
 
-// debian returns version as Debian orders it: what comes before a release has a
+// debVersion returns version as Debian orders it: what comes before a release has a
 // tilde, and there is no revision.
-func debian(version string) string {
+func debVersion(version string) string {
 	v := strings.Replace(strings.TrimPrefix(version, "v"), "-", "~", 1)
 	return strings.ReplaceAll(v, "-", ".")
 }

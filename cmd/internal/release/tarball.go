@@ -11,13 +11,16 @@ import (
 )
 
 // contents returns what is in the tarball of program.
-func contents(program, tree, binary string) []file {
-	files := []file{{program, binary, 0o755, false}, {"LICENSE", filepath.Join(tree, "LICENSE"), 0o644, false}}
+func (c *Config) contents(program, binary string) []file {
+	files := []file{{program, binary, 0o755, false}, {"LICENSE", filepath.Join(c.Tree, "LICENSE"), 0o644, false}}
 	if program != "sealcamd" {
 		return files
 	}
 	own := func(name string, mode os.FileMode) file {
-		return file{name, filepath.Join(tree, "cmd/sealcamd", name), mode, false}
+		return file{name, filepath.Join(c.Tree, "cmd/sealcamd", name), mode, false}
+	}
+	if c.Root != "" {
+		files = append(files, file{"root.json", c.Root, 0o644, false})
 	}
 	return append(files,
 		own("README.md", 0o644), own("sealcamd.toml", 0o644), own("sealcamd.service", 0o644), own("sealcamd.sysusers", 0o644),
