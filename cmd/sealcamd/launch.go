@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/sealcam/sealcam/boards/toml"
@@ -94,8 +95,10 @@ func judged(config string, err error) error {
 func stateOf(path string) string {
 	all := map[string]any{}
 	if _, err := toml.DecodeFile(path, &all); err == nil {
-		if dir, ok := all["state"].(string); ok && filepath.IsAbs(dir) {
-			return dir
+		for key, value := range all {
+			if dir, ok := value.(string); ok && strings.EqualFold(key, "state") && filepath.IsAbs(dir) {
+				return dir
+			}
 		}
 	}
 	return agent.Defaults().State
