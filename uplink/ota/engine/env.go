@@ -54,6 +54,9 @@ func parseEnv(b []byte) (map[string]string, error) {
 	}
 }
 
+// sum puts the checksum of a copy in its place.
+func sum(b []byte) { binary.LittleEndian.PutUint32(b, crc32.ChecksumIEEE(b[4:])) }
+
 // formatEnv is the inverse of parseEnv.
 func formatEnv(env map[string]string) ([]byte, error) {
 	b := make([]byte, 4, EnvSize)
@@ -67,7 +70,7 @@ func formatEnv(env map[string]string) ([]byte, error) {
 		return nil, fmt.Errorf("U-Boot's environment has no room for %d bytes", len(b)-4)
 	}
 	b = append(b, make([]byte, EnvSize-len(b))...)
-	binary.LittleEndian.PutUint32(b, crc32.ChecksumIEEE(b[4:]))
+	sum(b)
 	return b, nil
 }
 
