@@ -169,9 +169,16 @@ func (w *workshop) publish(t *testing.T) {
 	w.hashes[fmt.Sprintf("%x", sha256.Sum256(b))] = w.number
 }
 
-// longest is more than an update takes in a guest, from the first byte to the
-// confirmation.
-const longest = 25 * time.Second
+// moments are when the power may go: so long after something was said, at most.
+var moments = []struct {
+	said   string
+	within time.Duration
+}{
+	{`msg="a release is brought" part=update version=v%d`, 10 * time.Second},                // brought, hashed, written
+	{`msg="a release is installed, and is tried now" part=update version=v%d`, time.Second}, // started again
+	{`msg="this version is on trial" part=update version=v%d`, 8 * time.Second},             // proving itself
+	{`and is confirmed" part=update version=v%d`, time.Second},                              // confirmed
+}
 
 var confirmedLine = regexp.MustCompile(`and is confirmed" part=update version=v\d+ slot=. number=(\d+)`)
 
@@ -180,8 +187,9 @@ var confirmedLine = regexp.MustCompile(`and is confirmed" part=update version=v\
 func (w *workshop) round(t *testing.T, r *rig, n int) {
 	t.Helper()
 	s := supervise(t, r.m)
-	s.wait(t, "msg=\"a release is brought\" part=update version=v"+fmt.Sprint(w.number))
-	after := time.Duration(rand.Int64N(int64(longest)))
+	moment := moments[n%len(moments)]
+	s.wait(t, fmt.Sprintf(moment.said, w.number))
+	after := time.Duration(rand.Int64N(int64(moment.within)))
 	time.Sleep(after)
 	r.m.PowerCut()
 	said := s.said()
@@ -195,7 +203,7 @@ func (w *workshop) round(t *testing.T, r *rig, n int) {
 		t.Fatalf("round %d: this is camera %s, and was %s", n, id, r.camera)
 	}
 	now, slots := w.check(t, r)
-	t.Logf("round %d: cut %v into the update to %d; %s; number %d is confirmed\n%s", n, after.Round(time.Millisecond), w.number, stage(said), now, slots)
+	t.Logf("round %d: cut %v after a word on the update to %d; %s; number %d is confirmed\n%s", n, after.Round(time.Millisecond), w.number, stage(said), now, slots)
 	if now < w.confirmed {
 		t.Errorf("round %d: %d is confirmed, and %d was", n, now, w.confirmed)
 	}
