@@ -135,6 +135,14 @@ var attacks = []struct {
 	{"snapshot longer than announced", func(s *sim) { s.all(); s.pad("3.snapshot.json", 1) }, tuf.ErrTooLarge},
 	{"targets longer than announced", func(s *sim) { s.all(); s.pad("3.targets.json", 1) }, tuf.ErrTooLarge},
 	{"deep JSON", func(s *sim) {
+		var deep any = 1
+		for range 30 {
+			deep = doc{"a": deep}
+		}
+		s.docs["timestamp"]["x"] = deep
+		s.publish("timestamp")
+	}, tuf.ErrMalformed},
+	{"very deep JSON", func(s *sim) {
 		s.files["metadata/timestamp.json"] = []byte(strings.Repeat(`{"a":`, 2000) + "1" + strings.Repeat("}", 2000))
 	}, tuf.ErrMalformed},
 	{"a name twice", func(s *sim) {

@@ -13,9 +13,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealcam/sealcam/uplink/ota/tuf"
 )
@@ -96,7 +100,7 @@ func TestKeys(t *testing.T) {
 // TestHTTPS: a camera trusts the authority it was given, and no other.
 func TestHTTPS(t *testing.T) {
 	s, c := release(t, []byte("x"))
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data, ok := s.files[r.URL.Path[1:]]
 		if !ok {
 			http.NotFound(w, r)
@@ -105,18 +109,37 @@ func TestHTTPS(t *testing.T) {
 		fmt.Fprint(w, string(data))
 	}))
 	defer server.Close()
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	cert := server.Certificate()
 	pool := x509.NewCertPool()
-	pool.AddCert(server.Certificate())
-	for _, conf := range []*tls.Config{nil, {RootCAs: pool}} {
+	pool.AddCert(cert)
+	at := func(d time.Time) func() time.Time { return func() time.Time { return d } }
+	elsewhere := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	for _, test := range []struct {
+		name, url string
+		conf      *tls.Config
+		good      bool
+	}{
+		{"authorities of this machine", server.URL, nil, false},
+		{"an authority of its own", server.URL, &tls.Config{RootCAs: pool}, true},
+		{"no authority", server.URL, &tls.Config{RootCAs: x509.NewCertPool()}, false},
+		{"another name", elsewhere, &tls.Config{RootCAs: pool}, false},
+		{"a clock that was never set", server.URL, &tls.Config{RootCAs: pool, Time: at(time.Unix(0, 0))}, true},
+		{"a certificate that has ended", server.URL, &tls.Config{RootCAs: pool, Time: at(cert.NotAfter.Add(time.Hour))}, false},
+	} {
 		var err error
-		if c.conf.Metadata, c.conf.Targets, err = tuf.Folders(server.URL, conf); err != nil {
+		if c.conf.Metadata, c.conf.Targets, err = tuf.Folders(test.url, test.conf); err != nil {
 			t.Fatal(err)
 		}
 		_, err = c.client().Check(t.Context())
-		if conf == nil && !errors.Is(err, tuf.ErrUnreachable) || conf != nil && err != nil {
-			t.Errorf("with %v: %v", conf, err)
+		if !test.good && !errors.Is(err, tuf.ErrUnreachable) || test.good && err != nil {
+			t.Errorf("%s: %v", test.name, err)
 		}
+	}
+	var err error
+	if c.conf.Metadata, c.conf.Targets, err = tuf.Folders(server.URL, &tls.Config{RootCAs: pool}); err != nil {
+		t.Fatal(err)
 	}
 	path, err := c.fetch(t.Context())
 	mustHold(t, path, err, []byte("x"))

@@ -79,7 +79,7 @@ const maxRedirects = 3
 func newServer(base *url.URL, conf *tls.Config) server {
 	transport := &http.Transport{
 		Proxy:           http.ProxyFromEnvironment,
-		TLSClientConfig: conf,
+		TLSClientConfig: anyDay(conf),
 		// Bytes are counted and continued as they are on the server.
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    time.Minute,
