@@ -157,18 +157,20 @@ type rates struct{ alpha, up, down int32 }
 // compare handles at most 64 pixels for step, and returns which stand out.
 func compare(row []uint8, floor, mean, noise []uint16, r rates) (set uint64) {
 	floor, mean, noise = floor[:len(row)], mean[:len(row)], noise[:len(row)]
-	for x, p := range row {
-		e, n := int32(mean[x]), int32(noise[x])
-		d := int32(p)<<8 - e
-		ad := max(d, -d)
-		if f := int32(floor[x]); ad > f>>1+f*(e>>8)>>8+2*n {
+	both := r.up + r.down
+	for x := range row {
+		e, n, f := int32(mean[x]), int32(noise[x]), int32(floor[x])
+		most := f>>1 + f*(e>>8)>>8 + 2*n
+		d := int32(row[x])<<8 - e
+		sign := d >> 31
+		ad := d ^ sign - sign
+		if ad > most {
 			set |= 1 << (x & 63)
-			continue
+		} else {
+			mean[x] = uint16(e + (d*r.alpha+1<<11)>>12)
+			// Whether noise rises is a matter of chance: no branch may depend on it.
+			noise[x] = uint16(max(n-r.down+(n-ad)>>31&both, 0))
 		}
-		mean[x] = uint16(e + (d*r.alpha+1<<11)>>12)
-		// Whether noise rises is a matter of chance: no branch may depend on it.
-		over := (n - ad) >> 31
-		noise[x] = uint16(max(n+over&r.up-^over&r.down, 0))
 	}
 	return set
 }
