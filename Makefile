@@ -83,7 +83,7 @@ cross: wasm ## sealcamd for every board, the tools for every desk, stripped, int
 # The Go that releases are made by is the one of go.mod.
 RELEASE    = GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' go.mod) $(GO) run ./cmd/internal/release
 
-release: ## binaries, Debian packages, tarballs, checksums, bill of materials into build/release; SIGNING_KEY=FILE signs, NUMBER=N numbers, ROOT=root.json bakes in whose updates count
+release: ## binaries, Debian packages, tarballs, checksums, bill of materials into build/release; SIGNING_KEY=FILE signs, NUMBER=N is its number among updates, ROOT=root.json bakes in whose updates count
 	@$(RELEASE) $(if $(NUMBER),-number $(NUMBER)) $(if $(ROOT),-root $(ROOT))
 
 package-test: ## dpkg -i in a fresh Debian under its own systemd: runs, upgrades, is removed (needs root; the first time it fetches Debian)

@@ -141,6 +141,8 @@ func (c *Config) run(ctx context.Context, env []string, name string, args ...str
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = c.Tree
 	cmd.Env = append(append(append(os.Environ(), settings()...), c.Env...), env...)
+	// Interrupted, the go command takes those along that it has started.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 10*time.Second
 	_, err := output(cmd)
 	return err
 }

@@ -41,6 +41,9 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 	if c.Key == nil {
 		fmt.Fprintf(env.Stderr, "release: NOT SIGNED: anybody could have made these files; %s=FILE, an Ed25519 or P-256 key as PEM, signs them\n", KeyVariable)
 	}
+	if c.Stamp.Number == 0 {
+		fmt.Fprintln(env.Stderr, "release: not numbered: flashed over an older one, this agent gives way to the update that was confirmed before; -number N, above that, prevents it")
+	}
 	fmt.Fprintf(env.Stdout, "%s of %s is in %s\n", c.Stamp.Version, c.Stamp.Commit, c.Out)
 	return nil
 }
@@ -49,7 +52,7 @@ func run(ctx context.Context, env *cli.Env, args []string) error {
 func parse(ctx context.Context, env *cli.Env, fs *flag.FlagSet, args []string) (*Config, error) {
 	out := fs.String("out", "build/release", "`directory` to write to; what was there is removed")
 	only := fs.String("only", "", "these `architectures` alone, such as armv7,arm64")
-	number := fs.Uint64("number", 0, "the release's `number`, which orders updates (default: the commit's time in seconds since 1970)")
+	number := fs.Uint64("number", 0, "the `number` that the release has among updates, the same as for sealcam release add; an agent without one gives way to every update that was confirmed")
 	root := fs.String("root", "", "whose updates cameras take: the root.json `file` of sealcam release init, installed as /etc/sealcam/root.json (default: nobody's)")
 	dirty := fs.Bool("dirty", false, "allow uncommitted changes; the version says so")
 	if err := cli.Parse(fs, args); err != nil {

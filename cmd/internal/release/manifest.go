@@ -26,7 +26,7 @@ const (
 type Manifest struct {
 	Format  int        `json:"format"` // 1
 	Version string     `json:"version"`
-	Number  uint64     `json:"number"` // orders updates
+	Number  uint64     `json:"number"` // among updates; 0 for none
 	Commit  string     `json:"commit"`
 	Date    string     `json:"date"`
 	Go      string     `json:"go"`

@@ -14,7 +14,7 @@ import (
 // Stamp is what a release says of itself.
 type Stamp struct {
 	Version string // "v1.4.0" at a tag; between two, Go's pseudo-version of the commit
-	Number  uint64 // orders updates
+	Number  uint64 // that updates have it by (sealcam release add); 0 for none
 	Commit  string
 	Date    time.Time // of the commit, UTC; of every file
 	Dirty   bool      // there are changes that are in no commit
@@ -22,8 +22,7 @@ type Stamp struct {
 
 var semver = regexp.MustCompile(`^v(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$`)
 
-// describe asks git what is checked out in dir. number 0 is that of the commit's
-// time: it rises by itself, and needs nobody to count.
+// describe asks git what is checked out in dir.
 func describe(ctx context.Context, dir string, number uint64) (Stamp, error) {
 	git := func(args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, "git", args...)
@@ -44,9 +43,6 @@ func describe(ctx context.Context, dir string, number uint64) (Stamp, error) {
 		return Stamp{}, err
 	}
 	s := Stamp{Number: number, Commit: commit, Date: time.Unix(unix, 0).UTC(), Dirty: changes != ""}
-	if number == 0 {
-		s.Number = uint64(unix)
-	}
 	// No tag at all is no error: the version is then counted from v0.0.0.
 	exact, _ := git("describe", "--tags", "--exact-match", "--match", "v[0-9]*")
 	last, _ := git("describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
