@@ -43,14 +43,13 @@ func raspberry(name, dtb, arm64 string) Board {
 		},
 		Early:   []string{"bcm2835", "sdhci-iproc", "mmc_block", "xhci-pci", "usb-storage"},
 		Modules: []string{"bcm2835_wdt"},
-		Extra:   []string{"genet", "broadcom", "bcm_phy_lib", "lan78xx", "microchip", "dwc2", "raspberrypi_hwmon", "bcm2835_thermal", "gpio_raspberrypi_exp", "reset_raspberrypi", "pcie_brcmstb", "bcm2835-v4l2", "pwm-bcm2835", "leds-gpio", "i2c-bcm2835"},
+		Extra:   []string{"genet", "broadcom", "bcm_phy_lib", "lan78xx", "microchip", "dwc2", "bcm2835_thermal", "gpio_raspberrypi_exp", "reset_raspberrypi", "pcie_brcmstb", "bcm2835-v4l2", "pwm-bcm2835", "leds-gpio", "i2c-bcm2835"},
 		Args:    "console=tty1 console=ttyS1,115200 quiet panic=10",
 		Files: map[string]string{"config.txt": `# Raspberry Pi's firmware reads this first. It starts U-Boot, which chooses a slot.
 arm_64bit=1
 enable_uart=1
 kernel=u-boot.bin
 upstream_kernel=1
-device_tree=` + dtb[strings.LastIndex(dtb, "/")+1:] + `
 gpu_mem=64
 `},
 	}
@@ -69,7 +68,7 @@ func Boards() []Board {
 			Shell:    "hvc0",
 			GPT:      true,
 		},
-		raspberry("raspberrypi-3", "bcm2837-rpi-3-b*.dtb", "rpi_3"),
+		raspberry("raspberrypi-3", "bcm2837-rpi-3-*.dtb", "rpi_3"),
 		raspberry("raspberrypi-zero-2-w", "bcm2837-rpi-zero-2-w.dtb", "rpi_arm64"),
 		raspberry("raspberrypi-4", "bcm2711-rpi-4-b.dtb", "rpi_4"),
 	}
