@@ -19,6 +19,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	stamp "github.com/sealcam/sealcam/cmd/internal/version"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/ota"
 	"github.com/sealcam/sealcam/uplink/ota/slot"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -141,7 +142,7 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (er
 	if err != nil {
 		return err // the camera was meant to have one
 	}
-	defer dog.close()
+	defer func() { dog.close(errors.Is(err, ota.ErrRestart)) }()
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
 	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: func() { manager.alive(); dog.alive() }}

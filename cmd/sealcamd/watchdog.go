@@ -85,14 +85,19 @@ func (h *hardware) alive() {
 }
 
 // close lets go of the watchdog: 'V', the magic character, has it count no more.
-// After a crash nobody does, and it resets the board.
-func (h *hardware) close() {
+// After a crash nobody does, and it resets the board. With counting it goes on too:
+// what is started next has to feed it, or the board goes back to what ran before.
+func (h *hardware) close(counting bool) {
 	if h == nil {
 		return
 	}
 	h.stop()
 	h.fed.Wait()
-	_, err := h.dev.Write([]byte("V"))
+	last := "V"
+	if counting {
+		last = "\x00" // all of its time
+	}
+	_, err := h.dev.Write([]byte(last))
 	if err = errors.Join(err, h.dev.Close()); err != nil {
 		h.log.Error("the hardware watchdog goes on", "err", err)
 	}

@@ -42,9 +42,15 @@ func TestHardwareWatchdog(t *testing.T) {
 		if b.longst > feedEvery {
 			t.Errorf("it was not fed for %v", b.longst)
 		}
-		h.close()
+		h.close(false)
 		if got := b.eaten.String(); !strings.HasSuffix(got, "\x00Vclosed") {
 			t.Errorf("its end was %q", got[max(0, len(got)-10):])
+		}
+
+		b = new(bone)
+		newWatchdog(b, slog.New(slog.DiscardHandler)).close(true) // another version is started, and may hang
+		if got := b.eaten.String(); strings.Contains(got, "V") || !strings.HasSuffix(got, "\x00closed") {
+			t.Errorf("before a trial its end was %q", got)
 		}
 
 		b = new(bone)
@@ -55,11 +61,11 @@ func TestHardwareWatchdog(t *testing.T) {
 		if fed := b.last.Sub(began); fed < patience-2*feedEvery || fed > patience {
 			t.Errorf("without work it was fed for %v", fed)
 		}
-		h.close()
+		h.close(false)
 	})
 	var none *hardware
 	none.alive()
-	none.close()
+	none.close(false)
 	if _, err := openWatchdog("/no/such/watchdog", slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a watchdog that is not there was opened")
 	}
