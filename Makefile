@@ -93,10 +93,11 @@ release-check: ## make the release twice, in two folders and from nothing, and c
 	@$(RELEASE) check
 
 SIZE       ?= 512
+OUT        ?= $(BUILD)/image
 image: ## a card to boot from, into build/image: BOARD=qemu-virt, raspberrypi-3, raspberrypi-4, ...; SIZE= MiB for data, PUT="files" for its settings
-	@mkdir -p $(BUILD)/image
-	@GOOS=linux GOARCH=arm64 $(GOBUILD) -o $(BUILD)/image/sealcamd ./cmd/sealcamd
-	@$(GO) run ./cmd/internal/image/make -board "$(BOARD)" -sealcamd $(BUILD)/image/sealcamd -version $(VERSION) -size $(SIZE) -out $(BUILD)/image $(addprefix -put ,$(PUT))
+	@mkdir -p $(OUT)
+	@GOOS=linux GOARCH=arm64 $(GOBUILD) -o $(OUT)/sealcamd ./cmd/sealcamd
+	@$(GO) run ./cmd/internal/image/make -board "$(BOARD)" -sealcamd $(OUT)/sealcamd -version $(VERSION) -size $(SIZE) -out $(OUT) $(addprefix -put ,$(PUT))
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd capture encode uplink boards)" || { gofmt -l cmd capture encode uplink boards; echo "make lint: error: run gofmt -w on these"; exit 1; }
