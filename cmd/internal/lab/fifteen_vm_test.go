@@ -65,7 +65,9 @@ func TestFifteenMinutes(t *testing.T) {
 		}
 	}
 	ctx := limit(t, 5*time.Minute)
-	if err := screen.until(ctx, func(said string) bool { return regexp.MustCompile(`(?m)^.*verified.*(snapshot|picture).*$`).MatchString(said) }); err != nil {
+	if err := screen.until(ctx, func(said string) bool {
+		return regexp.MustCompile(`(?m)^.*verified.*(snapshot|picture).*$`).MatchString(said)
+	}); err != nil {
 		t.Fatalf("no verified picture: %v\n%s", err, screen.said())
 	}
 }
