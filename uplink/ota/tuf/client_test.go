@@ -249,13 +249,10 @@ func TestNewerImage(t *testing.T) {
 	c := newCamera(t, s)
 	s.publish("root")
 	c.check()
-	s.publish("root")
-	for name := range s.files {
-		if name == "metadata/2.root.json" {
-			delete(s.files, name)
-		}
-	}
+	s.rotate("timestamp")
+	s.publish("root", "timestamp")
 	c.conf.Root = s.files["metadata/3.root.json"]
+	delete(s.files, "metadata/3.root.json") // nobody serves what was flashed
 	c.check()
 }
 

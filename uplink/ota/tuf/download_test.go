@@ -343,6 +343,29 @@ func (w watched) Open(ctx context.Context, name string, from int64, tag string) 
 	return w.folder.Open(ctx, name, from, tag)
 }
 
+// TestDiskLies: what the disk gives back counts, and not what was received.
+func TestDiskLies(t *testing.T) {
+	data := film(100_000)
+	_, c := release(t, data)
+	n := 0
+	c.conf.Yield = func(context.Context) error {
+		if n++; n == len(data)/(16<<10)+1 { // the last block has been written
+			f, err := os.OpenFile(partOf(t, c), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.WriteAt([]byte{data[0] + 1}, 0)
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return nil
+	}
+	if _, err := c.fetch(t.Context()); !errors.Is(err, tuf.ErrHash) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestDamagedPart: whatever becomes of what has arrived, the file arrives.
 func TestDamagedPart(t *testing.T) {
 	data := film(40_000)

@@ -61,9 +61,22 @@ func TestSlow(t *testing.T) {
 			t.Errorf("given up after %s", d)
 		}
 		c.conf.Targets = folder{s, "targets"}
-		c.conf.Yield = func(context.Context) error { time.Sleep(time.Hour); return nil } // of the bubble's time
+		c.conf.Yield = func(ctx context.Context) error { time.Sleep(time.Hour); return ctx.Err() } // of the bubble's time
 		if _, err := c.fetch(t.Context()); err != nil {
 			t.Errorf("with a busy camera: %v", err)
+		}
+	})
+}
+
+// TestSlowBlocks: a pause of the camera's between two blocks gives the server no new
+// time for what it owes.
+func TestSlowBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := release(t, film(200_000))
+		c.conf.Targets = drip{folder{s, "targets"}, 3 * time.Millisecond} // a block in 49 s
+		c.conf.Limits.Due, c.conf.Limits.Tries = 4*16<<10, 1
+		if _, err := c.fetch(t.Context()); !errors.Is(err, tuf.ErrSlow) {
+			t.Errorf("error %v", err)
 		}
 	})
 }
