@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "listen"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "url", "root", "ca", "channel", "window", "engine", "args", "reboot", "device", "listen"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -71,6 +71,15 @@ func TestSettingsRefused(t *testing.T) {
 		"tiny recording":      {"[recording]\nbudget = \"1 MiB\"\n", ":2:1: recording.budget: expected"},
 		"slow recording":      {"[recording]\nrate = \"1 kB\"\n", ":2:1: recording.rate: expected"},
 		"only blindly":        {"[model]\nonly = [\"person\"]\n", ":2:1: model.only: expected model.file or model.socket"},
+		"plain repository":    {"[update]\nurl = \"ftp://x/y\"\n", ":2:1: update.url: expected https://HOST/PATH"},
+		"no repository":       {"[update]\nurl = \"https://\"\n", ":2:1: update.url: expected"},
+		"relative root":       {"[update]\nroot = \"root.json\"\n", ":2:1: update.root: expected an absolute file"},
+		"hasty updates":       {"[update]\nevery = \"1ms\"\n", ":2:1: update.every: expected"},
+		"no hours":            {"[update]\nwindow = [\"02:00-02:00\"]\n", ":2:1: update.window: expected spans that end at another time"},
+		"unknown engine":      {"[update]\nengine = \"grub\"\n", ":2:1: update.engine: expected agent, rauc"},
+		"unused arguments":    {"[update]\nargs = [\"-k\"]\n", ":2:1: update.args: expected nothing"},
+		"system, no reboot":   {"[update]\nurl = \"https://x/y\"\nengine = \"rauc\"\n", ":1:2: update.reboot: expected a command that restarts the board"},
+		"relative watchdog":   {"[watchdog]\ndevice = \"watchdog\"\n", ":2:1: watchdog.device: expected a device"},
 		"sure of nothing":     {"[model]\nthreshold = 0.0\n", ":2:1: model.threshold: expected more than 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
