@@ -335,6 +335,148 @@ func TestDamagedSlot(t *testing.T) {
 	}
 }
 
+// The power goes in the course of a Confirm: once the slot has its own word, it is
+// what starts, whatever becomes of the record.
+func TestConfirmIsFinished(t *testing.T) {
+	for cut := range 30 {
+		for _, lost := range []bool{false, true} {
+			d, w := newDisk(t), newWorld(t)
+			w.update(d, 10, "confirm", alive)
+			r, path := w.release(t, 20)
+			s := w.store(d)
+			if err := errors.Join(s.Install(t.Context(), r, path), s.Try(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			w.start(d, alive)
+			dead := cutAt(d, d.calls+cut)
+			err := w.store(d).Confirm(t.Context())
+			d = d.afterPowerCut(0, nil)
+			spoke := d.now["b/confirmed"] != nil
+			if lost {
+				delete(d.now, "state")
+			}
+			c := w.store(d).Launch()
+			want := map[bool]uint64{true: 20, false: 10}[spoke]
+			if c.Trial || c.Number != want || err == nil && !spoke {
+				t.Errorf("cut before call %d (%v), the record lost: %v: %+v runs", cut, err, lost, c)
+			}
+			if !dead() && cut < 8 {
+				t.Fatal("a Confirm of so few calls")
+			}
+		}
+	}
+}
+
+// What was half installed is nothing that could be tried.
+func TestHalfInstalled(t *testing.T) {
+	for cut := 0; ; cut++ {
+		d, w := newDisk(t), newWorld(t)
+		w.update(d, 10, "confirm", alive)
+		w.update(d, 20, "confirm", alive)
+		r, path := w.release(t, 30)
+		dead := cutAt(d, d.calls+cut)
+		_ = w.store(d).Install(t.Context(), r, path)
+		over := !dead()
+		d = d.afterPowerCut(1, nil)
+		s := w.store(d)
+		v, err := s.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, h := range map[Name]*Held{A: v.A, B: v.B} {
+			if h != nil && s.intact(h, n) != nil {
+				t.Errorf("cut before call %d: slot %s is said to hold %d", cut, n, h.Number)
+			}
+		}
+		if err := s.Try(t.Context()); err == nil {
+			if c := s.Launch(); c.Number != 30 || !c.Trial {
+				t.Errorf("cut before call %d: the trial of %+v", cut, c)
+			}
+		} else if !errors.Is(err, ErrNothing) {
+			t.Error(err)
+		}
+		if over {
+			return
+		}
+	}
+}
+
+// What was flashed runs once it is newer than the slots, and takes nothing older.
+func TestNewerFactory(t *testing.T) {
+	d, w := newDisk(t), newWorld(t)
+	w.update(d, 10, "confirm", alive)
+	r, path := w.release(t, 20)
+	s := w.store(d)
+	if err := errors.Join(s.Install(t.Context(), r, path), s.Try(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	flashed := newStore(d, Running{Version: "v20", Number: 20}, nil)
+	for range 2 {
+		if c := flashed.Launch(); c.Slot != Factory || c.Version != "v20" || c.Path != "" {
+			t.Errorf("%+v runs", c)
+		}
+	}
+	if err := flashed.Install(t.Context(), r, path); !errors.Is(err, ErrOld) {
+		t.Errorf("its own number again: %v", err)
+	}
+	if st, err := flashed.Status(t.Context()); err != nil || st.Number != 20 || st.Mend {
+		t.Errorf("%+v, %v", st, err)
+	}
+	r, path = w.release(t, 21)
+	if err := errors.Join(flashed.Install(t.Context(), r, path), flashed.Try(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if c := flashed.Launch(); c.Number != 21 || !c.Trial {
+		t.Errorf("%+v runs", c)
+	}
+}
+
+// What the launcher says is what the slot's process hears.
+func TestVariable(t *testing.T) {
+	for _, r := range []Running{{A, true, 1, "v1"}, {B, false, 1 << 60, ""}, {A, false, 7, "a name with words"}} {
+		name, value, _ := strings.Cut(r.Env(), "=")
+		got := FromEnv(func(asked string) string {
+			if asked != name {
+				t.Errorf("it asks for %s", asked)
+			}
+			return value
+		})
+		if got == nil || *got != r {
+			t.Errorf("%+v became %+v", r, got)
+		}
+	}
+	for _, value := range []string{"", "a", "c 1 v1", "factory 1 v1", "a x v1", "a trial"} {
+		if got := FromEnv(func(string) string { return value }); got != nil {
+			t.Errorf("%q became %+v", value, got)
+		}
+	}
+}
+
+// Slots that others may write are not started: whoever is root would run theirs.
+func TestForeignDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "update")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(dir, Running{}, nil); err == nil {
+		s.Close()
+		t.Error("a directory that everybody may write was opened")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(dir, Running{}, nil); err == nil {
+		s.Close()
+		t.Error("a directory of another user was opened by root")
+	}
+}
+
 // Nothing starts on trial that cannot be put on record first: it would start again
 // and again.
 func TestReadOnlyDisk(t *testing.T) {

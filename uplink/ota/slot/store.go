@@ -236,7 +236,8 @@ func (s *Store) install(st *state, h *Held, path string) error {
 	defer in.Close()
 	n := st.free()
 	dir := string(n)
-	// First nothing speaks of what is there any more, then it goes.
+	// First nothing speaks of what is there any more, then it goes. Its own word may
+	// stay: it is of another hash, and of a number below what is confirmed.
 	st.hold(n, nil)
 	st.Trial, st.Started, st.Fell = "", false, ""
 	if err := s.save(st); err != nil {
@@ -246,9 +247,6 @@ func (s *Store) install(st *state, h *Held, path string) error {
 		return err
 	}
 	if err := s.fs.SyncDir("."); err != nil {
-		return err
-	}
-	if err := forget(s.fs, dir+"/"+confirmedFile); err != nil {
 		return err
 	}
 	sum := sha256.New()
