@@ -60,7 +60,7 @@ race: ## the tests of what runs concurrently, under the race detector (needs gcc
 
 # What takes minutes where a processor is emulated and is no matter of the
 # processor: scrypt, large rosters, long films, large backlogs. unit runs it on this one.
-SLOW_ON_ARM := Backup|Export|Recover|FullRoster|CreateHouseholdUnder|NothingWasDone|NewNormal|CoverHides|WideFrames|NeverChanges|NeverMakesDay|FarWalker|LightIsNoEvent|Zones|WhoWasThereFirst|StandingStill|^TestTable$$|Enemies|WhatIsLearned|LightsOut|DayAndNightApart|TakenForNight|NewestSnapshot|EverythingArrives|SlowCard|RecordFilm|ManyPowerCuts
+SLOW_ON_ARM := Backup|Export|Recover|FullRoster|CreateHouseholdUnder|NothingWasDone|NewNormal|CoverHides|WideFrames|NeverChanges|NeverMakesDay|FarWalker|LightIsNoEvent|Zones|WhoWasThereFirst|StandingStill|^TestTable$$|Enemies|WhatIsLearned|LightsOut|DayAndNightApart|TakenForNight|NewestSnapshot|EverythingArrives|SlowCard|RecordFilm|ManyPowerCuts|RAUC|SWUpdate
 arm: ## the libraries' tests on 32-bit ARM (user-mode emulation)
 	GOARCH=arm GOARM=7 $(GO) vet ./...
 	GOARCH=arm GOARM=7 $(GOTEST) -short -skip '$(SLOW_ON_ARM)' -timeout 20m -exec qemu-arm-static $$($(GO) list ./capture/... ./encode/... ./boards/... ./uplink/... | grep -vE '/(simtest|scene)$$')
