@@ -17,7 +17,8 @@
 // notices a frozen repository; one without still updates, and refuses what ended
 // before the newest thing it has seen. A clock that runs ahead makes everything
 // look ended for as long as it is wrong, and leaves nothing behind: the floor is
-// raised by signatures alone, and falls with the keys that made them.
+// raised by signatures alone, and falls with the keys that made them. A server's
+// certificate that begins later than the clock says is taken as if its day had come.
 //
 // # Files
 //
