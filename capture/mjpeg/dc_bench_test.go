@@ -47,6 +47,16 @@ func BenchmarkDC(b *testing.B) {
 			}
 		}
 	})
+	b.Run("without-lanes", func(b *testing.B) {
+		d := alone()
+		b.SetBytes(int64(len(frame)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, _, err := d.Read(frame); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("image-jpeg", func(b *testing.B) {
 		b.SetBytes(int64(len(frame)))
 		b.ReportAllocs()
