@@ -32,9 +32,10 @@ func TestFootprint(t *testing.T) {
 	if err := NewDisk(t.Context(), disk, 256<<20); err != nil {
 		t.Fatal(err)
 	}
-	r.m = boot(t, Guest{Arch: ARMv7, Net: true, Disk: disk, Files: files, Modules: []string{"v4l2loopback exclusive_caps=1 video_nr=10"}})
+	r.m = boot(t, Guest{Arch: ARMv7, Net: true, Disk: disk, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
 	r.configure(t, "/dev/video10", 1920, "[clips]\nenabled = false\n")
 	r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
+	t.Run("cold start", func(t *testing.T) { testColdStart(t, r.m) })
 	r.screen = r.home.watch(t)
 	r.m.play(t, "1920x1080", "10", paths)
 	p := r.start(t)
@@ -48,6 +49,27 @@ func TestFootprint(t *testing.T) {
 		t.Errorf("sealcamd takes %.1f MB, more than %.1f", peak.total, maxResident/1e6)
 	}
 	r.stop(t, p)
+}
+
+// testColdStart measures how long sealcamd takes from its exec to its first captured
+// frame, of 640x360 from a V4L2 device: read from a disk of which nothing is in memory,
+// and then again. An emulated processor's seconds are no board's; beside them stands
+// what an empty program of the same kind takes.
+func testColdStart(t *testing.T, m *Machine) {
+	const settings = "/data/cold.toml"
+	text := "state = \"/data/sealcam\"\n[camera]\nsource = \"/dev/video0\"\nwidth = 640\nheight = 360\n"
+	if err := m.WriteFile(limit(t, time.Minute), settings, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.must(t, "sh", "-c", "cp /bin/sealcamd /data/sealcamd && sync && echo 3 > /proc/sys/vm/drop_caches")
+	for _, how := range []string{"cold", "warm", "warm", "warm"} {
+		frame := strings.Fields(m.must(t, "guest", "cold", "camera runs", "/data/sealcamd", "-config", settings))
+		empty := strings.Fields(m.must(t, "guest", "cold", "no-such-flag", "/data/sealcamd", "-no-such-flag"))
+		if len(frame) != 2 || len(empty) != 2 {
+			t.Fatalf("told %q and %q", frame, empty)
+		}
+		t.Logf("%s: %s ms from exec to the first frame, %s ms of processor to the end; to a usage error %s ms, %s ms", how, frame[0], frame[1], empty[0], empty[1])
+	}
 }
 
 // memory is what one process holds, in MB, as its kernel counts it.

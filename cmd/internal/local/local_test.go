@@ -200,7 +200,7 @@ func TestHostileSocket(t *testing.T) {
 		"a header, endless": func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nX: "); io.Copy(c, zeros{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			if r, err := Ask(t.Context(), []string{stranger(t, f)}); err == nil || r.Format != 0 {
+			if r, err := Ask(t.Context(), []string{stranger(t, f)}); err == nil || r.Format != 0 || strings.Contains(err.Error(), "nothing whole") { // by its size, not by its time
 				t.Errorf("got %+v, %v", r, err)
 			}
 		})

@@ -37,6 +37,7 @@ const usage = `usage: guest mjpeg [-device /dev/video10] [-size 1920x1080] [-rat
        guest hold DEVICE
        guest controls DEVICE
        guest set DEVICE NAME=VALUE...
+       guest cold TEXT COMMAND...
        guest netem INTERFACE [delay=300ms] [loss=20%] [rate=64kbit]`
 
 // run runs one tool. Tools that go on until stopped end with ctx and nil.
@@ -59,6 +60,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return controls(args[1:], stdout)
 	case "set":
 		return set(args[1:])
+	case "cold":
+		return cold(ctx, args[1:], stdout)
 	case "netem":
 		return netem(args[1:])
 	}
