@@ -21,7 +21,7 @@ import (
 // milliseconds.
 func cold(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) < 2 {
-		return errors.New("expected: cold TEXT COMMAND...")
+		return errors.New("expected a text, a command and its arguments")
 	}
 	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 	stderr, err := cmd.StderrPipe()
