@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -182,7 +181,9 @@ func encode(v any) []byte {
 	return append(append([]byte(magic+hex.EncodeToString(sum[:])+"\n"), body...), '\n')
 }
 
-// decode reads a record into v. What encode would not have written is an error.
+// decode reads a record into v, which is whole by its hash. Fields that v does
+// not have are passed over: the flashed launcher, the oldest program of all, reads
+// what the newest wrote.
 func decode(b []byte, v any) error {
 	head, body, ok := bytes.Cut(b, []byte("\n"))
 	body, whole := bytes.CutSuffix(body, []byte("\n"))
@@ -193,13 +194,8 @@ func decode(b []byte, v any) error {
 	if string(head) != magic+hex.EncodeToString(sum[:]) {
 		return errRecord
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("%w: %w", errRecord, err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errRecord
 	}
 	return nil
 }

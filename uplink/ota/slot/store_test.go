@@ -312,3 +312,23 @@ func sum(body []byte) []byte {
 	h := sha256.Sum256(body)
 	return fmt.Appendf(nil, "%s%x\n%s\n", magic, h, body)
 }
+
+// A launcher that was flashed years ago reads what the newest agent recorded.
+func TestRecordOfANewerAgent(t *testing.T) {
+	newer := struct {
+		state
+		Later []string `json:"later"`
+	}{state{Number: 141, Confirmed: B, B: &Held{Version: "v1.4.1", Number: 141, Size: 3}}, []string{"what this one does not know"}}
+	got := new(state)
+	if err := decode(encode(newer), got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Number != 141 || got.Confirmed != B || got.B == nil || got.B.Version != "v1.4.1" {
+		t.Errorf("read as %+v", got)
+	}
+	for _, extra := range []string{"{}\n", " 1\n"} {
+		if err := decode(append(encode(got), extra...), new(state)); err == nil {
+			t.Errorf("a record with %q behind it was read", extra)
+		}
+	}
+}
