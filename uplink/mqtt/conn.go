@@ -3,6 +3,7 @@ package mqtt
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -181,16 +182,31 @@ func (c *Conn) Publish(ctx context.Context, m Message) Token {
 	return token{t}
 }
 
+// askings is how often a subscription is asked for before its denial is believed.
+// A NATS cluster that has just lost a node gives the work of some subscriptions
+// to the node that is gone, and denies these after 4 s; asked again it draws
+// another node. A connection anew would draw for all filters at once, and hardly
+// ever get all of them.
+const askings = 6
+
 // Subscribe asks for every message that matches one of the filters, with QoS
 // 1, and waits for the broker's consent to each.
 func (c *Conn) Subscribe(ctx context.Context, filters ...string) error {
 	for _, filter := range filters {
-		if err := c.subscribe(ctx, filter); err != nil {
+		var err error
+		for range askings {
+			if err = c.subscribe(ctx, filter); !errors.Is(err, errDenied) {
+				break
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+var errDenied = errors.New("denied")
 
 // subscribe asks for one filter: the wire knows that a SUBACK has one answer.
 func (c *Conn) subscribe(ctx context.Context, filter string) error {
@@ -211,7 +227,7 @@ func (c *Conn) subscribe(ctx context.Context, filter string) error {
 	case !ok:
 		return &Error{Reason: ErrProtocol, Broker: c.broker, Err: fmt.Errorf("no answer for %s in its SUBACK", filter)}
 	case granted > 1:
-		return &Error{Reason: ErrRefused, Broker: c.broker, Err: fmt.Errorf("subscription to %s denied", filter)}
+		return &Error{Reason: ErrRefused, Broker: c.broker, Err: fmt.Errorf("subscription to %s %w", filter, errDenied)}
 	}
 	return nil
 }

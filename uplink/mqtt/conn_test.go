@@ -134,14 +134,46 @@ func TestSubscribeAndReceive(t *testing.T) {
 func TestSubscriptionDenied(t *testing.T) {
 	addr := fakeBroker(t, nil, func(c net.Conn) {
 		r := greet(c, 0)
-		if p, err := readPacket(r); err == nil {
+		for p, err := readPacket(r); err == nil && len(p.body) > 1; p, err = readPacket(r) {
 			_, _ = c.Write([]byte{subackType << 4, 3, p.body[0], p.body[1], 0x80})
 		}
-		_, _ = readPacket(r)
 	})
 	err := dialled(t, plain(addr)).Subscribe(t.Context(), "other/cmd")
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "other/cmd") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// As a NATS cluster does while it counts on a node that is gone.
+func TestSubscriptionDeniedForATime(t *testing.T) {
+	asked := map[string]int{}
+	over := make(chan map[string]int, 1)
+	addr := fakeBroker(t, nil, func(c net.Conn) {
+		r := greet(c, 0)
+		for {
+			p, err := readPacket(r)
+			if err != nil || len(p.body) < 5 {
+				over <- asked
+				return
+			}
+			filter := string(p.body[4 : len(p.body)-1])
+			granted := byte(1)
+			if asked[filter]++; filter == "b" && asked[filter] < 4 {
+				granted = 0x80
+			}
+			_, _ = c.Write([]byte{subackType << 4, 3, p.body[0], p.body[1], granted})
+			if filter == "c" {
+				over <- asked
+				return
+			}
+		}
+	})
+	c := dialled(t, plain(addr))
+	if err := c.Subscribe(t.Context(), "a", "b", "c"); err != nil {
+		t.Error(err)
+	}
+	if got := wait(t, over, "the end"); got["a"] != 1 || got["b"] != 4 || got["c"] != 1 {
+		t.Errorf("asked for %v", got)
 	}
 }
 
