@@ -72,6 +72,7 @@ func (f fwhtFilm) check(t *testing.T, width, height int) {
 // TestEncoder has the kernel's virtual codec compress raw frames, by the interface
 // that encoders of boards have: one buffer piece for a frame or several.
 func TestEncoder(t *testing.T) {
+	t.Parallel()
 	m := boot(t, Guest{Arch: ARM64, Modules: []string{"vivid n_devs=1", "vicodec"}})
 	both(t, m, func(t *testing.T) {
 		testFilm(t, m)
@@ -91,6 +92,7 @@ func TestEncoder(t *testing.T) {
 // TestEncoderLayouts is the short form of TestEncoder, for the structures of a 32-bit
 // kernel.
 func TestEncoderLayouts(t *testing.T) {
+	t.Parallel()
 	m := boot(t, Guest{Arch: ARMv7, Modules: []string{"vivid n_devs=1", "vicodec"}})
 	both(t, m, func(t *testing.T) { testFilm(t, m) })
 }

@@ -21,6 +21,7 @@ const maxResident = 40_000_000 // bytes
 // how long things take and not what they hold: frames that the emulated
 // processor is too slow for are dropped by the driver, and not kept.
 func TestFootprint(t *testing.T) {
+	t.Parallel()
 	r := &rig{home: newHome(t)}
 	files, paths := jpegs(t, "walk?size=1920x1080&rate=5", 60)
 	sealcamd, err := Build(t.Context(), ARMv7, "cmd/sealcamd")

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// arches runs a test on both boards.
+// arches runs a test on both boards, beside others.
 func arches(t *testing.T, f func(t *testing.T, arch Arch)) {
+	t.Parallel()
 	for _, arch := range []Arch{ARM64, ARMv7} {
 		t.Run(string(arch), func(t *testing.T) { t.Parallel(); f(t, arch) })
 	}

@@ -29,6 +29,7 @@ const maxLooks = 6
 // asks `sealcam pair` on the host, belongs to the household, and publishes
 // pictures through its Mosquitto.
 func TestPairing(t *testing.T) {
+	t.Parallel()
 	h := newHome(t)
 	sealcamd, err := Build(t.Context(), ARMv7, "cmd/sealcamd")
 	if err != nil {
