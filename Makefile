@@ -35,10 +35,10 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 	@$(GO) build -o $(BUILD)/sealcam-bench ./cmd/sealcam
 	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
-# Three stages at a time: those with guests and browsers wait more than they compute.
+# Two stages at a time: those with guests and browsers wait more than they compute.
 STAGES     := vm-test fault-test package-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
-	@$(MAKE) --no-print-directory -j3 TARGETS='$(TESTED_TARGETS)' $(STAGES)
+	@$(MAKE) --no-print-directory -j2 TARGETS='$(TESTED_TARGETS)' $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
@@ -114,7 +114,7 @@ fault-test: ## networks, brokers, disks and clocks that fail, and kill -9 (needs
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
-	$(GOTEST) -tags vm -count=1 -timeout 40m -parallel 4 -v ./cmd/internal/lab/...
+	$(GOTEST) -tags vm -count=1 -timeout 40m -parallel 2 -v ./cmd/internal/lab/...
 
 footprint: ## resident memory of sealcamd at 1080p
 	$(GO) run ./cmd/internal/footprint

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image/jpeg"
@@ -146,6 +147,9 @@ type rig struct {
 	camera string // its id
 	guest  Guest
 	paths  []string // JPEGs to play
+	status string   // how often one is sealed, in settings to come; 1s if empty
+
+	settled uint64 // newest number when everything was seen up to it
 }
 
 // settingsAt is where a guest's settings are, on its disk.
@@ -165,8 +169,8 @@ rate = 5.0
 every = "1s"
 [uplink]
 budget = "160 MiB"
-status = "1s"
-`, source, width, width*9/16) + strings.Join(more, "")
+status = %q
+`, source, width, width*9/16, cmp.Or(r.status, "1s")) + strings.Join(more, "")
 	if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -298,6 +302,7 @@ func testTrouble(t *testing.T, r *rig) {
 func testPowerCut(t *testing.T, r *rig) {
 	at := len(r.screen.shown(t))
 	r.m.play(t, "1280x720", "5", r.paths)
+	r.status = "20s" // they go before pictures, and a busy emulator sends one a second
 	r.configure(t, "/dev/video10", 1280)
 	r.start(t)
 	r.screen.picture(t, "an MJPEG picture", at, 1280)
@@ -320,7 +325,7 @@ func testPowerCut(t *testing.T, r *rig) {
 	r.screen.wait(t, "more of the sequence", at, func(x told) bool { return x.Stream == "durable" && x.Seq > first.Seq+2 })
 	// What waited over the power cut, and what is less urgent, comes later.
 	seen := r.screen.shown(t)
-	for within := limit(t, 2*time.Minute); !whole(seen) && within.Err() == nil; seen = r.screen.shown(t) {
+	for within := limit(t, 5*time.Minute); !whole(seen) && within.Err() == nil; seen = r.screen.shown(t) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	r.stop(t, p) // what is sealed meanwhile may wait for the next start

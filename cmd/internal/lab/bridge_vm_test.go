@@ -122,7 +122,7 @@ func (a *assistant) announced(t *testing.T, camera string) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{"binary_sensor motion", "binary_sensor online", "binary_sensor problem", "camera picture", "image event", "sensor light", "sensor missing", "sensor verdict"}
+	want := []string{"binary_sensor motion", "binary_sensor online", "binary_sensor problem", "camera picture", "image event", "sensor light", "sensor missing", "sensor temperature", "sensor verdict"}
 	if !slices.Equal(got, want) {
 		t.Errorf("Home Assistant discovers %q, want %q", got, want)
 	}
