@@ -32,7 +32,7 @@ func (s *sim) follows() (err error) {
 
 // twisted returns v with one thing in it changed, at random.
 func twisted(r *rand.Rand, v any) any {
-	odd := []any{nil, true, -1, 0, 1, 1.5, 1 << 40, "", "x", "2026-05-02T00:00:00Z", "1.0.0", "ed25519", []any{}, []any{"x"}, map[string]any{}, map[string]any{"x": 1}}
+	odd := []any{nil, true, -1, 0, 1, 1.5, int64(1 << 40), "", "x", "2026-05-02T00:00:00Z", "1.0.0", "ed25519", []any{}, []any{"x"}, map[string]any{}, map[string]any{"x": 1}}
 	switch v := v.(type) {
 	case map[string]any:
 		if len(v) == 0 || r.IntN(6) == 0 {
