@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,8 +115,9 @@ func TestCourtesy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		mono := func() time.Duration { return time.Since(began) }
-		busy := true
-		c := courtesy{busy: func() bool { return busy }, mono: mono}
+		var busy atomic.Bool
+		busy.Store(true)
+		c := courtesy{busy: busy.Load, mono: mono}
 		if err := c.yield(t.Context()); err != nil || mono() != calmMost {
 			t.Errorf("at a busy street it waited %v, %v", mono(), err)
 		}
@@ -130,7 +132,7 @@ func TestCourtesy(t *testing.T) {
 			t.Errorf("its turn of %v took %v", calmTurn, took)
 		}
 		at = mono()
-		time.AfterFunc(5500*time.Millisecond, func() { busy = false })
+		time.AfterFunc(5500*time.Millisecond, func() { busy.Store(false) })
 		if err := c.yield(t.Context()); err != nil || mono()-at != 6*time.Second {
 			t.Errorf("an event of 5.5 s kept it for %v, %v", mono()-at, err)
 		}

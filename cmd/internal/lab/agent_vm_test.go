@@ -83,7 +83,7 @@ func (s *screen) counts(t *testing.T) map[string]int {
 // for which ok is true, and returns it.
 func (s *screen) wait(t *testing.T, what string, skip int, ok func(told) bool) (found told) {
 	t.Helper()
-	err := s.until(limit(t, 2*time.Minute), func(string) bool {
+	err := s.until(limit(t, 6*time.Minute), func(string) bool {
 		all := s.shown(t)
 		i := slices.IndexFunc(all[min(skip, len(all)):], ok)
 		if i >= 0 {
