@@ -71,3 +71,27 @@ func findCamera(r *seal.Roster, said string) (seal.RosterCamera, error) {
 	return seal.RosterCamera{}, cli.Hint(fmt.Errorf("%d cameras of the household are called %q", len(found), said),
 		"sealcam household show lists them; a camera's id always works")
 }
+
+// verbArgs parses the arguments of a verb, such as "household create": flags, and
+// exactly the named others.
+func verbArgs(env *cli.Env, args []string, verb, flags, text string, names []string, define func(*flag.FlagSet)) ([]string, error) {
+	synopsis := "sealcam " + verb
+	for _, n := range names {
+		synopsis += " " + n
+	}
+	if flags != "" {
+		synopsis += " " + flags
+	}
+	fs := env.Flags(verb, synopsis, text)
+	if define != nil {
+		define(fs)
+	}
+	rest, err := parseMixed(fs, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) != len(names) {
+		return nil, cli.Usagef("expected: %s", synopsis)
+	}
+	return rest, nil
+}

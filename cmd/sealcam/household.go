@@ -45,33 +45,9 @@ func runHousehold(ctx context.Context, env *cli.Env, args []string) error {
 	return cli.Dispatch(ctx, env, "sealcam household", householdAbout, householdVerbs(), args)
 }
 
-// householdArgs parses the arguments of a verb: flags, and exactly the named
-// others, of which the first is the household's directory.
-func householdArgs(env *cli.Env, args []string, verb, flags, text string, names []string, define func(*flags)) ([]string, error) {
-	synopsis := "sealcam household " + verb
-	for _, n := range names {
-		synopsis += " " + n
-	}
-	if flags != "" {
-		synopsis += " " + flags
-	}
-	fs := env.Flags("household "+verb, synopsis, text)
-	if define != nil {
-		define(fs)
-	}
-	rest, err := parseMixed(fs, args)
-	if err != nil {
-		return nil, err
-	}
-	if len(rest) != len(names) {
-		return nil, cli.Usagef("expected: %s", synopsis)
-	}
-	return rest, nil
-}
-
 func householdCreate(_ context.Context, env *cli.Env, args []string) error {
 	var broker, viewer, caCert, caKey string
-	rest, err := householdArgs(env, args, "create", "[--broker URL] [--viewer NAME] [--ca-cert FILE --ca-key FILE]", `
+	rest, err := verbArgs(env, args, "household create", "[--broker URL] [--viewer NAME] [--ca-cert FILE --ca-key FILE]", `
 Makes a household in DIR: an owner key, a certificate authority for its broker,
 and a first viewer, because cameras seal to viewers and to nobody else. A fleet
 that has an authority for its broker names its files; they are copied into DIR.`,
@@ -120,7 +96,7 @@ func createHousehold(dir, broker, caCert, caKey string) (*identity.Household, er
 }
 
 func householdShow(_ context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "show", "", `
+	rest, err := verbArgs(env, args, "household show", "", `
 Lists the household's cameras and viewers as the newest roster has them. It
 works in a viewer's directory too.`, []string{"DIR"}, nil)
 	if err != nil {

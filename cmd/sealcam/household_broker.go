@@ -27,7 +27,7 @@ pattern readwrite sealcam/v1/%u/#
 
 func householdBroker(_ context.Context, env *cli.Env, args []string) error {
 	var host string
-	rest, err := householdArgs(env, args, "broker", "--host NAME[,NAME...]", `
+	rest, err := verbArgs(env, args, "household broker", "--host NAME[,NAME...]", `
 Writes into NEWDIR what a Mosquitto broker needs to serve the household, and nobody
 else: a certificate for the names or addresses it is reached by, the household's
 authority, its configuration and its access rules. The rules name every viewer:
@@ -78,7 +78,7 @@ after a change of viewers write them again, with sealcam household acl.`,
 }
 
 func householdACL(_ context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "acl", "", `
+	rest, err := verbArgs(env, args, "household acl", "", `
 Prints the access rules that let cameras and viewers of the household do their
 part on a Mosquitto broker, and no more. They name every viewer as the roster has
 it: write them again after a change of viewers, and have Mosquitto read them again
@@ -108,7 +108,7 @@ func accessRules(r *seal.Roster) string {
 func householdPublish(ctx context.Context, env *cli.Env, args []string) error {
 	var name, broker string
 	var wait time.Duration
-	rest, err := householdArgs(env, args, "publish", "[--viewer NAME] [--broker URL]", `
+	rest, err := verbArgs(env, args, "household publish", "[--viewer NAME] [--broker URL]", `
 Compares the household with what the broker keeps, and brings the newest roster to
 it, for every camera and viewer. Every change of the household tries this at once,
 and a running sealcam watch or view does so by itself.`,

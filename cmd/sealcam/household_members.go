@@ -29,7 +29,7 @@ const aclText = "A broker with access rules must be given the new ones: sealcam 
 
 func householdAddCamera(ctx context.Context, env *cli.Env, args []string) error {
 	var name, out string
-	rest, err := householdArgs(env, args, "add-camera", "--name NAME [--out FILE]", `
+	rest, err := verbArgs(env, args, "household add-camera", "--name NAME [--out FILE]", `
 Takes the camera in whose request is in the file REQUEST ("-" for standard input),
 as sealcamd request prints it, and writes the pairing that makes the camera the
 household's: sealcamd claim FILE on the camera takes it.
@@ -102,7 +102,7 @@ func writePairing(env *cli.Env, h *identity.Household, id seal.CameraID, csr []b
 
 func householdPair(_ context.Context, env *cli.Env, args []string) error {
 	var out string
-	rest, err := householdArgs(env, args, "pair", "[--out FILE]", `
+	rest, err := verbArgs(env, args, "household pair", "[--out FILE]", `
 Writes the pairing of a camera of the household again: after a change of the
 broker, for example. CAMERA is its id or its name.`,
 		[]string{"DIR", "CAMERA"}, func(fs *flags) {
@@ -133,7 +133,7 @@ func ownCamera(dir, said string) (*identity.Household, seal.CameraID, error) {
 }
 
 func householdRemoveCamera(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "remove-camera", "", `
+	rest, err := verbArgs(env, args, "household remove-camera", "", `
 Lets a camera go: what it seals from now on is refused by everybody who has the new
 roster. Before you hand it to somebody else, reset it: sealcamd reset -yes. CAMERA
 is its id or its name.`, []string{"DIR", "CAMERA"}, nil)
@@ -153,7 +153,7 @@ is its id or its name.`, []string{"DIR", "CAMERA"}, nil)
 
 func householdAddViewer(ctx context.Context, env *cli.Env, args []string) error {
 	var export string
-	rest, err := householdArgs(env, args, "add-viewer", "[--export NEWDIR]", `
+	rest, err := verbArgs(env, args, "household add-viewer", "[--export NEWDIR]", `
 Makes keys for one more viewer. Cameras seal to it from their next message on; what
 was sealed before it cannot open. NAME is of a-z, 0-9 and dashes.`,
 		[]string{"DIR", "NAME"}, func(fs *flags) {
@@ -179,7 +179,7 @@ was sealed before it cannot open. NAME is of a-z, 0-9 and dashes.`,
 }
 
 func householdExportViewer(_ context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "export-viewer", "", `
+	rest, err := verbArgs(env, args, "household export-viewer", "", `
 Writes everything that the viewer NAME needs into NEWDIR, and no owner key: sealcam
 watch, view and verify take that directory as their household. It holds the
 viewer's secret: carry it by hand.`, []string{"DIR", "NAME", "NEWDIR"}, nil)
@@ -194,7 +194,7 @@ viewer's secret: carry it by hand.`, []string{"DIR", "NAME", "NEWDIR"}, nil)
 }
 
 func householdRemoveViewer(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "remove-viewer", "", `
+	rest, err := verbArgs(env, args, "household remove-viewer", "", `
 Stops a viewer: a camera that has the new roster seals nothing to it any more. What
 was sealed before stays readable to it.`, []string{"DIR", "NAME"}, nil)
 	if err != nil {

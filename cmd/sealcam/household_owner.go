@@ -20,7 +20,7 @@ import (
 )
 
 func householdRotateOwner(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "rotate-owner", "", `
+	rest, err := verbArgs(env, args, "household rotate-owner", "", `
 Replaces the owner key: the present one names a new one and is withdrawn, in one
 roster. Do this when somebody may have seen owner.key. Cameras and viewers follow
 when they get the roster; a camera that is switched off obeys the old key until
@@ -53,7 +53,7 @@ func householdRecovery(ctx context.Context, env *cli.Env, args []string) error {
 }
 
 func recoveryCreate(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "recovery create", "", `
+	rest, err := verbArgs(env, args, "household recovery create", "", `
 Makes a second owner key, writes it into the new file FILE with what else it takes,
 and prints the code that FILE is encrypted under. sealcam household recover takes
 both. FILE is an armored age file.`, []string{"DIR", "FILE"}, nil)
@@ -86,7 +86,7 @@ func writeBackup(env *cli.Env, path string, write func(w io.Writer, code string)
 }
 
 func recoveryWithdraw(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "recovery withdraw", "", `
+	rest, err := verbArgs(env, args, "household recovery withdraw", "", `
 Withdraws every owner key but the one in DIR: recovery files that were lost, or
 seen by others, are worthless then.`, []string{"DIR"}, nil)
 	if err != nil {
@@ -110,7 +110,7 @@ seen by others, are worthless then.`, []string{"DIR"}, nil)
 
 func householdRecover(ctx context.Context, env *cli.Env, args []string) error {
 	var name, from, codeFile string
-	rest, err := householdArgs(env, args, "recover", "[--viewer NAME] [--from DIR] [--code FILE]", `
+	rest, err := verbArgs(env, args, "household recover", "[--viewer NAME] [--from DIR] [--code FILE]", `
 Takes control of a household again with a recovery file and its code: makes the
 owner's directory NEWDIR with a new owner key, withdraws the old one, and adds a
 viewer. Cameras and viewers stay as they were in the newest roster that is found:
@@ -211,7 +211,7 @@ func askBroker(ctx context.Context, env *cli.Env, rec *identity.Recovery, up fee
 }
 
 func householdExport(_ context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "export", "", `
+	rest, err := verbArgs(env, args, "household export", "", `
 Writes the whole household, with its keys and what the viewers in DIR remember,
 into the new file FILE, and prints the code that it is encrypted under. sealcam
 household import takes both, on any machine. FILE is an armored age file of a tar
@@ -228,7 +228,7 @@ archive.`, []string{"DIR", "FILE"}, nil)
 
 func householdImport(ctx context.Context, env *cli.Env, args []string) error {
 	var codeFile string
-	rest, err := householdArgs(env, args, "import", "[--code FILE]", `
+	rest, err := verbArgs(env, args, "household import", "[--code FILE]", `
 Makes the directory NEWDIR into the household that sealcam household export wrote.
 It goes on exactly where that was: from then on use one of the two copies. If the
 household has changed since the export, the newer roster is taken over from the
@@ -292,7 +292,7 @@ func readCode(env *cli.Env, file string) (string, error) {
 }
 
 func householdRenameCamera(ctx context.Context, env *cli.Env, args []string) error {
-	rest, err := householdArgs(env, args, "rename-camera", "", `
+	rest, err := verbArgs(env, args, "household rename-camera", "", `
 Changes what the household calls a camera. CAMERA is its id or its name.`, []string{"DIR", "CAMERA", "NEWNAME"}, nil)
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ Changes what the household calls a camera. CAMERA is its id or its name.`, []str
 func householdResetCamera(ctx context.Context, env *cli.Env, args []string) error {
 	var yes bool
 	var wait time.Duration
-	rest, err := householdArgs(env, args, "reset-camera", "--yes", `
+	rest, err := verbArgs(env, args, "household reset-camera", "--yes", `
 Tells a camera to destroy its key and everything that it stores, waits until it
 says so, and takes it out of the household. It is a new camera then, and nobody's.
 CAMERA is its id or its name. It must be connected; one that is not is reset by its

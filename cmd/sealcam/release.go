@@ -41,30 +41,13 @@ func runRelease(ctx context.Context, env *cli.Env, args []string) error {
 	return cli.Dispatch(ctx, env, "sealcam release", releaseAbout, releaseVerbs(), args)
 }
 
-// releaseArgs parses the arguments of a verb: flags, and exactly the named others.
-func releaseArgs(env *cli.Env, args []string, verb, synopsis, text string, names []string, define func(*flags)) ([]string, error) {
-	synopsis = strings.TrimSpace("sealcam release " + verb + " " + strings.Join(names, " ") + " " + synopsis)
-	fs := env.Flags("release "+verb, synopsis, text)
-	if define != nil {
-		define(fs)
-	}
-	rest, err := parseMixed(fs, args)
-	if err != nil {
-		return nil, err
-	}
-	if len(rest) != len(names) {
-		return nil, cli.Usagef("expected: %s", synopsis)
-	}
-	return rest, nil
-}
-
 const offlineText = "`folder` with the keys of root and targets, if it is not DIR/keys"
 
 // openRelease parses the arguments of a verb that changes the repository in the
 // first of them, and opens it.
 func openRelease(env *cli.Env, args []string, verb, synopsis, text string, names []string, define func(*flags)) (*repo.Repo, []string, error) {
 	var offline string
-	rest, err := releaseArgs(env, args, verb, strings.TrimSpace(synopsis+" [--offline DIR]"), text, append([]string{"DIR"}, names...), func(fs *flags) {
+	rest, err := verbArgs(env, args, "release "+verb, strings.TrimSpace(synopsis+" [--offline DIR]"), text, append([]string{"DIR"}, names...), func(fs *flags) {
 		fs.StringVar(&offline, "offline", "", offlineText)
 		if define != nil {
 			define(fs)
@@ -79,7 +62,7 @@ func openRelease(env *cli.Env, args []string, verb, synopsis, text string, names
 
 func releaseInit(_ context.Context, env *cli.Env, args []string) error {
 	o := repo.Options{}
-	rest, err := releaseArgs(env, args, "init", "[--root-keys N --root-threshold M] [--offline DIR]", `
+	rest, err := verbArgs(env, args, "release init", "[--root-keys N --root-threshold M] [--offline DIR]", `
 Makes a repository without releases, and keys for its four roles. A new root, which
 alone can replace lost or stolen keys, needs M of the N root keys: give each of
 three people one, and two can act.`,

@@ -25,7 +25,7 @@ import (
 
 func releaseServe(ctx context.Context, env *cli.Env, args []string) error {
 	var listen, cert, key, ownCert string
-	rest, err := releaseArgs(env, args, "serve", "[--listen ADDRESS] [--cert FILE --key FILE | --own-cert FILE]", `
+	rest, err := verbArgs(env, args, "release serve", "[--listen ADDRESS] [--cert FILE --key FILE | --own-cert FILE]", `
 Serves the public part of a repository, over HTTPS with a certificate, else over HTTP
 to this machine alone. Any other server of static files does as well: no trust
 rests on it.`,
@@ -134,7 +134,7 @@ func ownAddresses() []net.IP {
 func releaseCheck(ctx context.Context, env *cli.Env, args []string) error {
 	var camera tuf.Camera
 	var kind, rootFile, caFile, out string
-	rest, err := releaseArgs(env, args, "check", "--root FILE --board NAME --arch ARCH [--channel NAME] [--kind agent|system] [--camera ID] [--ca FILE] [--fetch FILE]", `
+	rest, err := verbArgs(env, args, "release check", "--root FILE --board NAME --arch ARCH [--channel NAME] [--kind agent|system] [--camera ID] [--ca FILE] [--fetch FILE]", `
 Says what a camera would get from the repository at URL (https://, file:///, or http://
 on this machine), as the camera itself finds out, and why what it refuses.`,
 		[]string{"URL"}, func(fs *flags) {

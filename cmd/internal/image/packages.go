@@ -138,22 +138,11 @@ func (t *tree) fetch(ctx context.Context, cache string, b Board, say func(string
 }
 
 // modules returns the files of modules and of what they depend on, in the order in
-// which they are loaded. What is built in is left out. Arguments after a name are ignored.
+// which they are loaded. Arguments after a name are ignored.
 func (t *tree) modules(ctx context.Context, names ...string) ([]string, error) {
-	var files []string
-	seen := make(map[string]bool)
-	for _, name := range names {
-		name, _, _ = strings.Cut(name, " ")
-		text, err := debian.Output(ctx, nil, "modprobe", "-d", t.dir, "-S", t.release, "--show-depends", name)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(text) {
-			if f := strings.Fields(line); len(f) >= 2 && f[0] == "insmod" && !seen[f[1]] {
-				seen[f[1]] = true
-				files = append(files, f[1])
-			}
-		}
+	bare := make([]string, len(names))
+	for i, name := range names {
+		bare[i], _, _ = strings.Cut(name, " ")
 	}
-	return files, nil
+	return debian.Modules(ctx, t.dir, t.release, bare...)
 }

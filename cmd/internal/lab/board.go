@@ -33,21 +33,7 @@ func (b *Board) Busybox() string { return filepath.Join(b.Dir, "bin", "busybox")
 // Modules returns the files to load, in this order, so that every named
 // module runs with what it depends on. What is built in is left out.
 func (b *Board) Modules(ctx context.Context, names ...string) ([]string, error) {
-	var files []string
-	seen := make(map[string]bool)
-	for _, name := range names {
-		text, err := debian.Output(ctx, nil, "modprobe", "-d", b.Dir, "-S", b.Release, "--show-depends", name)
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(text) {
-			if f := strings.Fields(line); len(f) >= 2 && f[0] == "insmod" && !seen[f[1]] {
-				seen[f[1]] = true
-				files = append(files, f[1])
-			}
-		}
-	}
-	return files, nil
+	return debian.Modules(ctx, b.Dir, b.Release, names...)
 }
 
 // recipe is part of a board's name in the cache: when the way to make one
