@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,10 @@ all: ; $(foreach h,$(SEALCAM_POST_INSTALL_TARGET_HOOKS),$($(h)))
 	// $(@D) is the package's source in Buildroot, and here where make runs.
 	cmd := exec.Command("make", "--warn-undefined-variables", "-f", mk)
 	cmd.Dir = tree
+	// What a make around this test told its own children is no matter of this one's.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=")
+	})
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
