@@ -2,9 +2,10 @@
 // tests: TLS 1.3, client certificates, and the access rules that every broker
 // of cameras should have. It is the only package that knows mochi-mqtt.
 //
-// What this package does not do: it keeps nothing over a restart and is not
-// meant to be reached from outside of this machine. What verifies pictures
-// never depends on it.
+// What this package does not do: over a restart it keeps nothing but, with
+// Config.Retain, the lists and settings that wait for cameras; a connection's
+// state it never keeps. It asks nobody about a certificate that was withdrawn.
+// What verifies pictures never depends on it.
 package broker
 
 import (
@@ -15,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -27,13 +29,17 @@ const MaxPacket = 9 << 20
 type Config struct {
 	Addr string      // address to listen on, "127.0.0.1:0" for any free port
 	TLS  *tls.Config // the broker's certificate and the authorities of its clients; a client's name is its CN
-	Log  *slog.Logger
+	// Retain is the directory in which rosters and settings that are retained
+	// outlive a restart; "" for none.
+	Retain string
+	Log    *slog.Logger
 }
 
 // Broker is a running or not yet running broker.
 type Broker struct {
-	server *mqtt.Server
-	door   *door
+	server   *mqtt.Server
+	door     *door
+	insiders atomic.Int64 // subscriptions within the process so far
 }
 
 // New listens on c.Addr. Connections wait until Run.
@@ -51,8 +57,10 @@ func New(c Config) (*Broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = MaxPacket
 	capabilities.MaximumClients = 10000
-	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: quiet(c.Log)})
-	if err := server.AddHook(new(rules), nil); err != nil {
+	capabilities.MaximumMessageExpiryInterval = 0 // else a roster is gone after a day
+	capabilities.MaximumSessionExpiryInterval = 0 // cameras and viewers start afresh
+	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: quiet(c.Log), InlineClient: true})
+	if err := addHooks(server, c); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -61,6 +69,23 @@ func New(c Config) (*Broker, error) {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	return &Broker{server: server, door: d}, nil
+}
+
+// addHooks adds who asks for permission, and what is kept over restarts.
+func addHooks(s *mqtt.Server, c Config) error {
+	if err := s.AddHook(new(rules), nil); err != nil || c.Retain == "" {
+		return err
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	r := &retained{dir: c.Retain, log: log.With("part", "broker"), loading: true}
+	if err := s.AddHook(r, nil); err != nil {
+		return err
+	}
+	defer func() { r.loading = false }()
+	return r.load(func(topic string, payload []byte) error { return s.Publish(topic, payload, true, 1) })
 }
 
 // quiet keeps the library's own chatter (every TLS handshake that failed, every
@@ -120,12 +145,12 @@ func may(name, topic string, write bool) bool {
 	if !ok {
 		return false
 	}
-	if !strings.HasPrefix(name, "viewer-") {
+	if !strings.HasPrefix(name, "viewer-") && !strings.HasPrefix(name, "keeper-") {
 		return strings.HasPrefix(rest, name+"/")
 	}
 	if !write {
 		return true
 	}
 	_, kind, _ := strings.Cut(rest, "/")
-	return kind == "cmd" || kind == "roster"
+	return kind == "cmd" || kind == "roster" || kind == "settings"
 }

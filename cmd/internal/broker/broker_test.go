@@ -143,6 +143,9 @@ func TestMay(t *testing.T) {
 		{"viewer-x", "sealcam/v1/cam/roster", true, true},
 		{"viewer-x", "sealcam/v1/cam/media", true, false},
 		{"viewer-x", "$SYS/#", false, false},
+		{"keeper-x", "sealcam/v1/+/media", false, true},
+		{"keeper-x", "sealcam/v1/cam/cmd", true, true},
+		{"keeper-x", "sealcam/v1/cam/media", true, false},
 	} {
 		if got := may(tc.name, tc.topic, tc.write); got != tc.want {
 			t.Errorf("may(%q, %q, write %t) = %t", tc.name, tc.topic, tc.write, got)
