@@ -2,7 +2,6 @@ package seal
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -48,8 +47,9 @@ type Command struct {
 	// Filled by OpenCommand.
 
 	Issuer KeyID  // key that signed
-	Name   string // name of the viewer in the roster; "" for an owner
+	Name   string // name of the viewer or keeper in the roster; "" for an owner
 	Owner  bool   // an owner signed
+	Keeper bool   // a keeper signed: a receipt or a resend
 }
 
 type commandClaims struct {
@@ -88,50 +88,50 @@ func SignCommand(issuer crypto.Signer, c Command) ([]byte, error) {
 	return sign1(rand.Reader, issuer, typeCommand, claims)
 }
 
-// OpenCommand checks that b is a command for camera by an owner or a viewer of
-// the roster. Whether it is new is for a Guard to say. The error is a *Refusal.
+// OpenCommand checks that b is a command for camera by an owner, a viewer or a
+// keeper of the roster whose role allows it. Whether it is new is for a Guard to say. The error is a *Refusal.
 func OpenCommand(camera CameraID, roster *Roster, b []byte) (*Command, error) {
 	c, err := openCommand(camera, roster, b)
 	return c, about(camera, err)
 }
 
 func openCommand(camera CameraID, roster *Roster, b []byte) (*Command, error) {
-	if len(b) > MaxCommand {
-		return nil, refuse(Malformed, "command of %d bytes, at most %d", len(b), MaxCommand)
-	}
-	e, err := parse1(b, typeCommand)
-	if err != nil {
-		return nil, refuseErr(Malformed, "command", err)
-	}
 	var claims commandClaims
-	if err := decodeClaims(e.payload, &claims); err != nil {
-		return nil, refuseErr(Malformed, "command", err)
+	e, err := open1(b, typeCommand, "command", MaxCommand, &claims)
+	if err != nil {
+		return nil, err
 	}
-	if err := claims.check(); err != nil {
-		return nil, refuseErr(Malformed, "command", err)
-	}
-	if formatID(e.kid) != claims.Issuer {
-		return nil, refuse(BrokenSeal, "header names another issuer than the claims")
+	who, err := roster.signedBy(e, claims.Issuer, "command")
+	if err != nil {
+		return nil, err
 	}
 	c := claims.command()
-	pub := roster.issuer(c)
-	if pub == nil {
-		return nil, refuse(Revoked, "command by %s, who is no owner or viewer in roster %d", c.Issuer, roster.Version)
-	}
-	if err := e.verify(pub); err != nil {
-		return nil, refuseErr(BrokenSeal, "command", err)
-	}
 	if c.Camera != camera {
 		return nil, refuse(WrongCamera, "command for camera %s, this is %.60s", c.Camera, camera)
 	}
+	if !who.mayTell(c.Verb) {
+		return nil, refuse(Revoked, "command %s by %q, whose role in roster %d does not allow it", c.Verb, who.name, roster.Version)
+	}
+	c.Name, c.Owner, c.Keeper = who.name, who.owner, who.keeper
 	return c, nil
 }
 
+// mayTell reports whether p may use a verb. Asking to see, and saying what has come,
+// goes with watching: who is sealed to may ask for what it is sent anyway. All that
+// is not known here needs MayCommand. What only an owner may, its reader refuses.
+func (p *party) mayTell(verb string) bool {
+	switch verb {
+	case VerbReceipt, VerbResend:
+		return p.keeper || p.may(MayWatch)
+	case VerbSnapshot, VerbWatch, VerbFetch:
+		return p.may(MayWatch)
+	}
+	return p.may(MayCommand)
+}
+
 func (c *commandClaims) check() error {
-	for _, id := range []string{c.Issuer, c.Audience} {
-		if _, err := parseID(id); err != nil {
-			return err
-		}
+	if err := checkIDs(c.Issuer, c.Audience); err != nil {
+		return err
 	}
 	if c.Counter == 0 || c.Counter > MaxSeq || c.From > c.To || c.To > MaxSeq || c.From == 0 && c.To != 0 {
 		return errors.New("counter or range out of range")
@@ -160,24 +160,6 @@ func (c *commandClaims) command() *Command {
 		From: c.From, To: c.To, Gaps: c.Gaps, Issued: fromSeconds(c.Issued), Expires: fromSeconds(c.Expires),
 		Issuer: KeyID(c.Issuer),
 	}
-}
-
-// issuer finds the key of c.Issuer, and says in c whose it is.
-func (r *Roster) issuer(c *Command) *ecdsa.PublicKey {
-	if pub := r.owners[c.Issuer]; pub != nil && !slices.Contains(r.Withdrawn, c.Issuer) {
-		c.Owner = true
-		return pub
-	}
-	v, ok := r.Viewer(c.Issuer)
-	if !ok {
-		return nil
-	}
-	pub, err := ParsePublicKey(v.Key)
-	if err != nil {
-		return nil
-	}
-	c.Name = v.Name
-	return pub
 }
 
 // Ask makes the command "show me now" for a camera. The message that echoes

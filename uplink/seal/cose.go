@@ -24,6 +24,11 @@ const (
 	typeGrant   = "application/vnd.sealcam.grant"
 	typeCommand = "application/vnd.sealcam.command"
 	typeHello   = "application/vnd.sealcam.hello"
+
+	typePass     = "application/vnd.sealcam.pass"
+	typeDeletion = "application/vnd.sealcam.deletion"
+	typeDeleted  = "application/vnd.sealcam.deleted"
+	typeSettings = "application/vnd.sealcam.settings"
 )
 
 var errSignature = errors.New("the signature does not fit")

@@ -10,7 +10,10 @@
 //   - viewer: an Opener opens Sealed messages and remembers what it has seen of
 //     each camera; Ask, Resend and Receipt make commands.
 //   - household: SignRoster and OpenRoster; the Roster says whose cameras and
-//     whose viewers.
+//     whose viewers, with which Roles, and whose keepers.
+//   - keeper: OpenPass says who may read lists, OpenDeletion what is to go;
+//     SignDeleted answers.
+//   - fleet: SignSettings and OpenSettings carry what cameras are to be set to.
 //   - anybody: Peek reads what a message shows to everybody; CheckProof checks
 //     a Picture that somebody published, without any key.
 //
@@ -36,17 +39,23 @@ const (
 	MaxCommand = 4 << 10   // bytes of a signed command
 	MaxHello   = 8 << 10   // bytes of a signed hello
 	MaxProof   = 12 << 10  // bytes of a proof
+	MaxPass    = 1 << 10   // bytes of a signed pass
 	MaxState   = 8 << 20   // bytes of an Opener's state
 
 	MaxViewers = 64  // viewers of a roster
 	MaxCameras = 256 // cameras of a roster, and again as many revoked
 	MaxGrants  = 8   // owner keys besides the founding one
+	MaxKeepers = 8   // keepers of a roster
+	MaxGroups  = 16  // groups that a camera is in
+	MaxURL     = 256 // bytes of a keeper's URL
 	MaxName    = 64  // bytes of a name or a token
 	MaxLabels  = 32  // labels of a message
 	MaxGaps    = 64  // gaps remembered per camera; ranges in a command or message
 	MaxNonce   = 32  // bytes of a nonce; MinNonce is the least
 	MinNonce   = 16
 	MaxCSR     = 4 << 10 // bytes of a certificate request in a hello
+
+	MaxSettings = 64 << 10 // bytes of the body of settings; signed, 1 KiB more
 
 	// MaxSeq is the largest sequence number, version or counter: the largest
 	// integer that every JSON and JavaScript reader keeps exactly.

@@ -116,7 +116,7 @@ func (g *Guard) bound(keep string) {
 	}
 	least := -1
 	for i, s := range g.issuers {
-		gone := s.Key != keep && g.roster.issuer(&Command{Issuer: KeyID(s.Key)}) == nil
+		gone := s.Key != keep && g.roster.party(KeyID(s.Key)) == nil
 		if gone && (least < 0 || s.Counter < g.issuers[least].Counter) {
 			least = i
 		}

@@ -22,12 +22,16 @@ type Roster struct {
 	Issued    time.Time      // whole seconds; zero if unknown
 	Cameras   []RosterCamera // rising by ID
 	Viewers   []Viewer       // no two of one name, recipient or key
+	Keepers   []Keeper       // no two of one name or key, none with a viewer's
 	Revoked   []CameraID     // cameras that were the household's and are not; rising
 	// Grants make further owner keys: each is a SignGrant by the founding key or
 	// by one that an earlier grant named.
 	Grants [][]byte
 	// Withdrawn are owner keys that sign no more from this version on; rising.
 	Withdrawn []KeyID
+	// Prev is the SHA-256 of the signed bytes of the roster before this one, so that
+	// the household's changes can be listed without a hole; zero if it is not said.
+	Prev [32]byte
 
 	// Signer is the owner key that signed, filled by OpenRoster.
 	Signer KeyID
@@ -41,6 +45,8 @@ type RosterCamera struct {
 	ID    CameraID
 	Name  string    // the household's own label, never proof of anything
 	Since time.Time // whole seconds; zero if unknown
+	// Groups are tokens, rising: what Settings are signed for together.
+	Groups []string
 }
 
 type rosterClaims struct {
@@ -55,18 +61,23 @@ type rosterClaims struct {
 	Revoked   []string       `cbor:"-65547,keyasint,omitempty"`
 	Grants    [][]byte       `cbor:"-65548,keyasint,omitempty"`
 	Withdrawn []string       `cbor:"-65549,keyasint,omitempty"`
+	Keepers   []keeperClaims `cbor:"-65561,keyasint,omitempty"`
+	Prev      []byte         `cbor:"-65562,keyasint,omitempty"`
 }
 
 type cameraClaims struct {
 	ID    string `cbor:"1,keyasint"`
 	Name  string `cbor:"2,keyasint,omitempty"`
 	Since uint64 `cbor:"3,keyasint,omitempty"`
+
+	Groups []string `cbor:"4,keyasint,omitempty"`
 }
 
 type viewerClaims struct {
 	Name      string   `cbor:"1,keyasint,omitempty"`
 	Recipient string   `cbor:"2,keyasint"`
 	Key       *coseKey `cbor:"3,keyasint,omitempty"`
+	Roles     uint64   `cbor:"4,keyasint,omitempty"` // absent for DefaultRoles
 }
 
 type grantClaims struct {
@@ -147,6 +158,10 @@ func OpenRoster(h HouseholdID, b []byte) (*Roster, error) {
 	r.digest = sha256.Sum256(b)
 	return r, nil
 }
+
+// Hash returns the SHA-256 of the signed bytes that r was opened from, which is the
+// Prev of the roster after it; zero if r was not opened.
+func (r *Roster) Hash() [32]byte { return r.digest }
 
 func (r *Roster) checkSignature(e *envelope, c rosterClaims) error {
 	if formatID(sha256.Sum256(r.Owner)) != c.Audience {

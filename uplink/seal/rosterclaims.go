@@ -27,7 +27,7 @@ func (r *Roster) claims(signer string) (*rosterClaims, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Cameras = append(c.Cameras, cameraClaims{string(cam.ID), cam.Name, since})
+		c.Cameras = append(c.Cameras, cameraClaims{string(cam.ID), cam.Name, since, cam.Groups})
 	}
 	for _, v := range r.Viewers {
 		vc := viewerClaims{Name: v.Name, Recipient: v.Recipient}
@@ -38,6 +38,9 @@ func (r *Roster) claims(signer string) (*rosterClaims, error) {
 			}
 			vc.Key = &k
 		}
+		if v.Roles != DefaultRoles {
+			vc.Roles = uint64(v.Roles)
+		}
 		c.Viewers = append(c.Viewers, vc)
 	}
 	for _, id := range r.Revoked {
@@ -45,6 +48,16 @@ func (r *Roster) claims(signer string) (*rosterClaims, error) {
 	}
 	for _, id := range r.Withdrawn {
 		c.Withdrawn = append(c.Withdrawn, string(id))
+	}
+	for _, k := range r.Keepers {
+		key, err := newCOSEKey(k.Key)
+		if err != nil {
+			return nil, fmt.Errorf("keeper %q: %w", k.Name, err)
+		}
+		c.Keepers = append(c.Keepers, keeperClaims{k.Name, key, k.URL})
+	}
+	if r.Prev != [32]byte{} {
+		c.Prev = r.Prev[:]
 	}
 	return c, nil
 }
@@ -69,10 +82,17 @@ func (c *rosterClaims) roster() (*Roster, error) {
 		Household: HouseholdID(c.Audience), Owner: owner, Version: c.Roster,
 		Issued: fromSeconds(c.Issued), Grants: c.Grants, Signer: KeyID(c.Issuer),
 	}
+	if n := len(c.Prev); n != 0 && n != len(r.Prev) {
+		return nil, errors.New("hash of the roster before of the wrong length")
+	}
+	copy(r.Prev[:], c.Prev)
 	if err := c.addCameras(r); err != nil {
 		return nil, err
 	}
-	return r, c.addViewers(r)
+	if err := c.addViewers(r); err != nil {
+		return nil, err
+	}
+	return r, c.addKeepers(r)
 }
 
 func (c *rosterClaims) addCameras(r *Roster) error {
@@ -89,7 +109,10 @@ func (c *rosterClaims) addCameras(r *Roster) error {
 		if cam.Since > maxSeconds {
 			return errors.New("time out of range")
 		}
-		r.Cameras = append(r.Cameras, RosterCamera{CameraID(cam.ID), cam.Name, fromSeconds(cam.Since)})
+		if err := checkGroups(cam.Groups); err != nil {
+			return fmt.Errorf("camera %s: %w", cam.ID, err)
+		}
+		r.Cameras = append(r.Cameras, RosterCamera{CameraID(cam.ID), cam.Name, fromSeconds(cam.Since), cam.Groups})
 	}
 	for i, id := range c.Revoked {
 		if _, err := ParseCameraID(id); err != nil {
@@ -140,7 +163,30 @@ func (c *rosterClaims) addViewers(r *Roster) error {
 			return fmt.Errorf("viewer %q: name or recipient twice", v.Name)
 		}
 		names[v.Name], recipients[v.Recipient] = true, true
-		r.Viewers = append(r.Viewers, Viewer{v.Name, v.Recipient, spki})
+		if err := checkRoles(v.Roles, spki != nil); err != nil {
+			return fmt.Errorf("viewer %q: %w", v.Name, err)
+		}
+		roles := Roles(v.Roles)
+		if roles == 0 {
+			roles = DefaultRoles
+		}
+		r.Viewers = append(r.Viewers, Viewer{v.Name, v.Recipient, spki, roles})
+	}
+	return nil
+}
+
+// checkGroups wants tokens, rising, each once.
+func checkGroups(groups []string) error {
+	if len(groups) > MaxGroups {
+		return fmt.Errorf("in %d groups, at most %d", len(groups), MaxGroups)
+	}
+	for i, g := range groups {
+		if err := checkToken(g); err != nil {
+			return fmt.Errorf("group: %w", err)
+		}
+		if g == "" || i > 0 && groups[i-1] >= g {
+			return errors.New("groups not in rising order")
+		}
 	}
 	return nil
 }

@@ -74,9 +74,9 @@ func NewSealer(c SealerConfig) (*Sealer, error) {
 // Camera returns the id of the camera that seals.
 func (s *Sealer) Camera() CameraID { return s.id }
 
-// SetRoster seals to the viewers of r from now on. A roster that does not
-// follow the present one, that does not name the camera, or that has no viewer
-// is refused, and the present one stays.
+// SetRoster seals to the viewers of r that may watch from now on. A roster that
+// does not follow the present one, that does not name the camera, or that has no
+// such viewer is refused, and the present one stays.
 func (s *Sealer) SetRoster(r *Roster) error {
 	if r == nil {
 		return errors.New("seal: no roster: a camera that nobody has claimed seals nothing")
@@ -94,16 +94,19 @@ func (s *Sealer) SetRoster(r *Roster) error {
 	if _, ok := r.Camera(s.id); !ok {
 		return refuse(Revoked, "roster %d does not name camera %s", r.Version, s.id)
 	}
-	if len(r.Viewers) == 0 {
-		return fmt.Errorf("seal: roster %d has no viewers: there is nobody to seal to", r.Version)
-	}
 	var recipients []age.Recipient
 	for _, v := range r.Viewers {
+		if !v.May(MayWatch) {
+			continue
+		}
 		rec, err := newRecipient(v.Recipient)
 		if err != nil {
 			return fmt.Errorf("seal: viewer %q: %w", v.Name, err)
 		}
 		recipients = append(recipients, rec)
+	}
+	if len(recipients) == 0 {
+		return fmt.Errorf("seal: roster %d has no viewers that may watch: there is nobody to seal to", r.Version)
 	}
 	s.config.Roster, s.recipients = r, recipients
 	return nil

@@ -32,6 +32,7 @@ func TestSpecExample(t *testing.T) {
 	for name, number := range map[string]int{
 		"message 8 MiB": MaxSealed - 8<<20, "seal 1,024": maxSeal - 1024, "hidden claims 8,192": maxHidden - 8192, "age header 109,056": maxAge - 109056,
 		"roster 256 KiB": MaxRoster - 256<<10, "command 4,096": MaxCommand - 4096, "hello 8,192": MaxHello - 8192, "proof 12,288": MaxProof - 12288,
+		"pass 1,024": MaxPass - 1024, "settings 66,560 (of which 65,536": MaxSettings - 65536, "[1*8 { 1 => name, 2 => key": MaxKeepers - 8, "[1*16 token]": MaxGroups - 16,
 	} {
 		if !strings.Contains(string(text), name) || number != 0 {
 			t.Errorf("bound %q: off by %d, or not in SPEC.md", name, number)

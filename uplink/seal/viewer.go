@@ -20,6 +20,7 @@ type Viewer struct {
 	Name      string // the household's own label
 	Recipient string // age1pq1..., post-quantum hybrid
 	Key       []byte // P-256, SubjectPublicKeyInfo: signs receipts and requests; nil for a viewer that may not
+	Roles     Roles  // 0 for DefaultRoles; OpenRoster always says which
 }
 
 // ID returns the id of the viewer's signing key, or "" if it has none.
