@@ -4,18 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// Pauses between attempts to connect, doubled from the first to the longest,
-// each shortened by a random part so that a street of cameras does not come
-// back to a restarted broker in one moment.
 const (
-	firstPause   = time.Second
-	longestPause = 2 * time.Minute
 	// steady is how long a connection must have lasted for the pauses to start
 	// over.
 	steady = 30 * time.Second
@@ -28,7 +24,8 @@ const (
 // returns nil then, and no network trouble ends it. It is ErrReset when an owner
 // has reset the camera.
 func (u *Uplink) Run(ctx context.Context) error {
-	pause, told := firstPause, ""
+	pauses, told := newBackoff(u.config.Spread), ""
+	wait(ctx, pauses.start(rand.Float64()))
 	for ctx.Err() == nil {
 		began, before := u.config.Mono(), u.carried
 		err := u.session(ctx)
@@ -41,21 +38,32 @@ func (u *Uplink) Run(ctx context.Context) error {
 			break
 		}
 		if lasted := u.config.Mono() - began; lasted >= steady || lasted >= useful && u.carried > before {
-			pause, told = firstPause, ""
+			pauses.reset()
+			told = ""
 		}
+		u.brokers.other()
 		if key := trouble(err); key != told { // each trouble is told once
 			told = key
 			u.log.Warn("not connected; pictures wait in the spool", "err", err, "hint", hint(err))
 		} else {
 			u.log.Debug("still not connected", "err", err)
 		}
-		select {
-		case <-time.After(jitter(pause)):
-		case <-ctx.Done():
-		}
-		pause = min(2*pause, longestPause)
+		wait(ctx, pauses.next(rand.Float64()))
 	}
 	return nil
+}
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // trouble names what is wrong. It is the same for the same trouble, whatever
@@ -78,7 +86,7 @@ func hint(err error) string {
 }
 
 func (u *Uplink) connected() {
-	u.log.Info("connected", "broker", u.config.Broker)
+	u.log.Info("connected", "broker", u.brokers.url())
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.counters.Connected, u.counters.LastError = true, ""
@@ -103,7 +111,7 @@ func (u *Uplink) dial(ctx context.Context) (Conn, error) {
 		return nil, err
 	}
 	c := mqtt.Config{
-		URL: u.config.Broker, TLS: conf, ClientID: string(u.id), Will: will, Log: u.log,
+		URL: u.brokers.url(), TLS: conf, ClientID: string(u.id), Will: will, Log: u.log,
 		MaxIncoming: seal.MaxRoster + 1024,
 	}
 	conn, err := u.config.Dial(ctx, c)

@@ -130,16 +130,22 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		dials := h.air.dials
-		if len(dials) < 25 || len(dials) > 70 {
+		if len(dials) < 25 || len(dials) > 150 {
 			t.Errorf("%d attempts in an hour", len(dials))
 		}
-		even := map[time.Duration]bool{}
+		even, long := map[time.Duration]bool{}, 0
 		for i := 2; i < len(dials); i++ {
 			pause := dials[i].Sub(dials[i-1])
 			even[pause] = true
-			if pause > longestPause || i > 9 && pause < longestPause/2 {
+			if pause > longestPause {
 				t.Errorf("pause %v before attempt %d", pause, i)
 			}
+			if pause > longestPause/4 {
+				long++
+			}
+		}
+		if long < len(dials)/4 {
+			t.Errorf("%d of %d pauses are long: it is not tried more rarely", long, len(dials))
 		}
 		if len(even) < len(dials)/2 {
 			t.Error("the pauses have no jitter")

@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/big"
 	"path/filepath"
 	"sync"
 	"time"
@@ -39,10 +38,14 @@ import (
 
 // Config is what an Uplink is made of.
 type Config struct {
-	Dir       string           // for the order of messages; made if missing
-	Messages  string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
-	Camera    *identity.Camera // claimed
-	Broker    string           // mqtts://host:port
+	Dir      string           // for the order of messages; made if missing
+	Messages string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
+	Camera   *identity.Camera // claimed
+	Broker   string           // mqtts://host:port, or several with commas between them: the nodes of one cluster
+	// Spread is over what time cameras that lost their broker together come back to
+	// it, each at a random moment, and also when they are started together. 0 is for a
+	// home: at once, and then within a second. At most MaxSpread.
+	Spread    time.Duration
 	Budget    int64            // bytes that stored messages may take
 	Recording *RecordingConfig // nil: nothing is recorded
 	LiveFor   time.Duration    // how long a live picture may be shown as such; 0: DefaultLiveFor
@@ -58,7 +61,17 @@ type Config struct {
 	Log   *slog.Logger
 	// Dial makes a connection; nil means mqtt.Dial.
 	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
+	// Disk opens a directory for stored messages; nil means the file system.
+	Disk func(dir string) (Disk, error)
 }
+
+// Disk is a directory that messages are stored in, and DiskFile a file in it that
+// is being written. They are for who puts another disk below a camera, such as
+// one that costs no open file.
+type (
+	Disk     = spool.FS
+	DiskFile = spool.File
+)
 
 // Conn is a connection to a broker, as *mqtt.Conn is one.
 type Conn interface {
@@ -136,6 +149,7 @@ type Uplink struct {
 
 // road is what is known of the way to the broker over connections.
 type road struct {
+	brokers  brokers
 	link     link
 	progress progress
 	suspect  suspect
@@ -157,6 +171,9 @@ func Open(c Config) (*Uplink, error) {
 	if c.Camera == nil || c.Now == nil || c.Mono == nil {
 		return nil, errors.New("uplink: a camera and clocks are needed")
 	}
+	if c.Spread < 0 || c.Spread > MaxSpread {
+		return nil, fmt.Errorf("uplink: a spread of %v: expected 0 to %v", c.Spread, MaxSpread)
+	}
 	if c.LiveFor == 0 {
 		c.LiveFor = DefaultLiveFor
 	}
@@ -166,10 +183,13 @@ func Open(c Config) (*Uplink, error) {
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, c mqtt.Config) (Conn, error) { return mqtt.Dial(ctx, c) }
 	}
+	if c.Disk == nil {
+		c.Disk = spool.Disk
+	}
 	u := &Uplink{
 		config: c, id: c.Camera.ID(), log: c.Log.With("part", "uplink"),
 		requests: make(chan Request, maxRequests), orders: make(chan Order, maxRequests), fetches: make(chan fetch, 1), wake: make(chan struct{}, 1),
-		road: road{progress: progress{}, ceiling: windowMost},
+		road: road{brokers: newBrokers(c.Broker), progress: progress{}, ceiling: windowMost},
 	}
 	if _, err := rand.Read(u.boot[:]); err != nil {
 		return nil, err
@@ -217,7 +237,7 @@ func (u *Uplink) newSealer(roster *seal.Roster) error {
 // openSpool opens both directories. Without a disk for messages the camera goes
 // on: live pictures need none.
 func (u *Uplink) openSpool() (err error) {
-	if u.state, err = spool.Disk(filepath.Join(u.config.Dir, "order")); err != nil {
+	if u.state, err = u.config.Disk(filepath.Join(u.config.Dir, "order")); err != nil {
 		return err
 	}
 	messages := u.config.Messages
@@ -225,7 +245,7 @@ func (u *Uplink) openSpool() (err error) {
 		messages = filepath.Join(u.config.Dir, "messages")
 	}
 	// Of each camera its own, so that a card may wander.
-	store, noDisk := spool.Disk(filepath.Join(messages, string(u.id)))
+	store, noDisk := u.config.Disk(filepath.Join(messages, string(u.id)))
 	if noDisk == nil {
 		u.store = store
 	}
@@ -348,15 +368,6 @@ func (u *Uplink) Stats() Stats {
 		c.LastError = s.Err.Error()
 	}
 	return c
-}
-
-// jitter returns a random part of d, from half of it to all.
-func jitter(d time.Duration) time.Duration {
-	n, err := rand.Int(rand.Reader, big.NewInt(int64(d/2)+1))
-	if err != nil {
-		return d
-	}
-	return d/2 + time.Duration(n.Int64())
 }
 
 func (u *Uplink) topic(kind string) string { return fmt.Sprintf("sealcam/v1/%s/%s", u.id, kind) }

@@ -124,7 +124,7 @@ func options(c Config) *paho.ClientOptions {
 func (c *Conn) open(ctx context.Context, conf Config, t target) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, conf.ConnectTimeout)
 	defer cancel()
-	raw, err := (&net.Dialer{Control: tuneSocket}).DialContext(ctx, "tcp", t.addr)
+	raw, err := conf.Net(ctx, "tcp", t.addr)
 	if err != nil {
 		return nil, err
 	}

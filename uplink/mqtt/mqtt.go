@@ -16,6 +16,7 @@
 package mqtt
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -59,6 +60,8 @@ type Config struct {
 	MaxIncoming    int           // bytes of the largest message taken from the broker, a larger one loses its payload; 0: DefaultMaxIncoming
 	Queue          int           // messages received and not yet read; more are dropped and counted; 0: DefaultQueue
 
+	// Net makes the network connection below TLS; nil means TCP of this machine.
+	Net func(ctx context.Context, network, addr string) (net.Conn, error)
 	Log *slog.Logger // nil: nothing is logged
 }
 
@@ -87,6 +90,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Queue <= 0 {
 		c.Queue = DefaultQueue
+	}
+	if c.Net == nil {
+		c.Net = (&net.Dialer{Control: tuneSocket}).DialContext
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

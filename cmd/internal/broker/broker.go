@@ -33,6 +33,8 @@ type Config struct {
 	// outlive a restart; "" for none.
 	Retain string
 	Log    *slog.Logger
+	// Limits bound what clients cost.
+	Limits Limits
 }
 
 // Broker is a running or not yet running broker.
@@ -53,10 +55,12 @@ func New(c Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	d := newDoor(tls.NewListener(l, conf))
+	limits := c.Limits.withDefaults()
+	d := newDoor(l, conf, limits)
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = MaxPacket
-	capabilities.MaximumClients = 10000
+	capabilities.MaximumClients = int64(limits.Clients)
+	capabilities.MaximumClientWritesPending = int32(limits.Writes)
 	capabilities.MaximumMessageExpiryInterval = 0 // else a roster is gone after a day
 	capabilities.MaximumSessionExpiryInterval = 0 // cameras and viewers start afresh
 	server := mqtt.New(&mqtt.Options{Capabilities: capabilities, Logger: quiet(c.Log), InlineClient: true})

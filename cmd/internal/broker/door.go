@@ -2,32 +2,112 @@ package broker
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// door is a listener whose visitors can be thrown out and kept out by name.
+// door is a listener whose visitors come in at a bounded pace, and can be thrown
+// out and kept out by name. A visitor who waits costs a file descriptor and
+// nothing else; one for whom there is no room to wait is sent away at once, so that
+// it tries again at a time of its own, and no handshake is made with somebody who
+// has given up meanwhile.
 type door struct {
 	net.Listener
+	tls    *tls.Config
+	limits Limits
+	open   sync.Once
+	queue  chan net.Conn
+	closed chan struct{} // the listener is
+
+	pace pace // Accept's own
+
 	mu     sync.Mutex
 	inside map[*visitor]struct{}
 	barred func(name string) bool // nil: nobody is
+	counts Counts
 }
 
-func newDoor(l net.Listener) *door { return &door{Listener: l, inside: map[*visitor]struct{}{}} }
-
-// Accept implements net.Listener.
-func (d *door) Accept() (net.Conn, error) {
-	c, err := d.Listener.Accept()
-	if err != nil {
-		return nil, err
+func newDoor(l net.Listener, conf *tls.Config, limits Limits) *door {
+	return &door{
+		Listener: l, tls: conf, limits: limits, queue: make(chan net.Conn, limits.Waiting), closed: make(chan struct{}),
+		pace: pace{rate: limits.Handshakes}, inside: map[*visitor]struct{}{},
 	}
-	v := &visitor{Conn: c.(*tls.Conn), door: d}
+}
+
+// gather lets visitors wait, or sends them away, until the listener is closed.
+func (d *door) gather() {
+	defer close(d.closed)
+	for {
+		c, err := d.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // no file descriptors are left, or the like: that passes
+			time.Sleep(time.Second / 10)
+			continue
+		}
+		select {
+		case d.queue <- c:
+		default:
+			sendAway(c)
+			d.mu.Lock()
+			d.counts.Refused++
+			d.mu.Unlock()
+		}
+	}
+}
+
+// Accept implements net.Listener. It returns a visitor when its turn has come.
+func (d *door) Accept() (net.Conn, error) {
+	d.open.Do(func() { go d.gather() })
+	for {
+		select {
+		case c := <-d.queue:
+			turn := time.NewTimer(d.pace.next(time.Now()))
+			select {
+			case <-turn.C:
+				if v := d.admit(c); v != nil {
+					return v, nil
+				}
+			case <-d.closed:
+				turn.Stop()
+				sendAway(c)
+			}
+		case <-d.closed:
+			d.empty()
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// empty sends away who still waits.
+func (d *door) empty() {
+	for {
+		select {
+		case c := <-d.queue:
+			sendAway(c)
+		default:
+			return
+		}
+	}
+}
+
+// admit lets a visitor in, or returns nil when the house is full.
+func (d *door) admit(c net.Conn) *visitor {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inside) >= d.limits.Clients {
+		d.counts.Refused++
+		sendAway(c)
+		return nil
+	}
+	d.counts.Admitted++
+	v := &visitor{Conn: tls.Server(c, d.tls), door: d}
 	d.inside[v] = struct{}{}
-	d.mu.Unlock()
-	return v, nil
+	return v
 }
 
 // Cut throws everybody out and lets nobody in.
@@ -52,8 +132,9 @@ func (d *door) cut(match func(string) bool) {
 // visitor is a connection that the door knows.
 type visitor struct {
 	*tls.Conn
-	door *door
-	cn   atomic.Pointer[string] // set by the first Read, which does the handshake
+	door  *door
+	first sync.Once // makes the handshake
+	cn    atomic.Pointer[string]
 }
 
 // name returns the verified CN; it is empty until the handshake is done.
@@ -64,14 +145,31 @@ func (v *visitor) name() string {
 	return ""
 }
 
+// shake makes the handshake, and counts it. It has to be done in time whatever the
+// other side does, and so has its first packet: the broker sets deadlines after that.
+func (v *visitor) shake() {
+	_ = v.SetDeadline(time.Now().Add(shakeTime))
+	if v.Handshake() != nil {
+		return // the next Read says the same
+	}
+	cn := commonName(v.Conn)
+	v.cn.Store(&cn)
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	v.door.counts.Shaken++
+	if v.ConnectionState().DidResume {
+		v.door.counts.Resumed++
+	}
+}
+
+// shakeTime is how long a handshake may take, and the packet after it.
+const shakeTime = 20 * time.Second
+
 // Read implements net.Conn. A barred visitor is found out as soon as the
 // handshake has told its name, before any byte of it reaches the broker.
 func (v *visitor) Read(p []byte) (int, error) {
+	v.first.Do(v.shake)
 	n, err := v.Conn.Read(p)
-	if v.cn.Load() == nil && err == nil {
-		cn := commonName(v.Conn)
-		v.cn.Store(&cn)
-	}
 	v.door.mu.Lock()
 	barred := v.door.barred
 	v.door.mu.Unlock()

@@ -1,0 +1,127 @@
+package broker
+
+import (
+	"crypto/tls"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However many come at once, no second sees more handshakes than the bound, but
+// for the tenth of a second's worth that may come together.
+func TestPace(t *testing.T) {
+	const rate = 50
+	p, now := pace{rate: rate}, time.Unix(0, 0)
+	seconds := map[int64]int{}
+	for range 10 * rate {
+		now = now.Add(p.next(now))
+		seconds[now.Unix()]++
+	}
+	for s, n := range seconds {
+		if n > rate+rate/10 {
+			t.Errorf("%d handshakes in second %d, at most %d", n, s, rate+rate/10)
+		}
+	}
+	if got := now.Sub(time.Unix(0, 0)); got > 10*time.Second || got < 9*time.Second {
+		t.Errorf("%d handshakes took %v", 10*rate, got)
+	}
+	// What was not used is not saved up.
+	now = now.Add(time.Hour)
+	n := 0
+	for p.next(now) == 0 {
+		n++
+	}
+	if n > rate/10+1 {
+		t.Errorf("after an hour of silence %d at once", n)
+	}
+}
+
+// crowd is a listener at which as many stand as were made.
+type crowd struct {
+	net.Listener
+	at chan net.Conn
+}
+
+func (c crowd) Accept() (net.Conn, error) {
+	conn, ok := <-c.at
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+// Who finds no room to wait, or the house full, is sent away without a handshake;
+// the others come in at the pace.
+func TestCrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := crowd{at: make(chan net.Conn)}
+		d := newDoor(l, &tls.Config{}, Limits{Clients: 20, Handshakes: 10, Waiting: 30}.withDefaults())
+		var came []time.Time
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for {
+				if _, err := d.Accept(); err != nil {
+					return
+				}
+				came = append(came, time.Now())
+			}
+		}()
+		gone := 0
+		for range 100 {
+			ours, theirs := net.Pipe()
+			l.at <- theirs
+			synctest.Wait()
+			_ = ours.SetReadDeadline(time.Now().Add(time.Nanosecond))
+			if _, err := ours.Read(make([]byte, 1)); err != nil && !isTimeout(err) {
+				gone++
+			}
+		}
+		time.Sleep(10 * time.Second)
+		close(l.at)
+		<-ended
+		if len(came) != 20 || gone < 60 {
+			t.Errorf("%d came in, of at most 20; %d of 100 were sent away at once", len(came), gone)
+		}
+		if took := came[19].Sub(came[0]); took < 1500*time.Millisecond || took > 3*time.Second {
+			t.Errorf("20 came in within %v, at 10 a second", took)
+		}
+		if d.counts.Refused != 80 || d.counts.Admitted != 20 {
+			t.Errorf("%+v", d.counts)
+		}
+	})
+}
+
+func isTimeout(err error) bool {
+	e, ok := err.(net.Error)
+	return ok && e.Timeout()
+}
+
+// A visitor who says nothing after coming in does not stay.
+func TestSilentVisitor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		v := &visitor{Conn: tls.Server(theirs, &tls.Config{}), door: newDoor(nil, nil, Limits{}.withDefaults())}
+		began := time.Now()
+		if _, err := v.Read(make([]byte, 1)); err == nil {
+			t.Error("read something")
+		}
+		if took := time.Since(began); took > 2*shakeTime {
+			t.Errorf("stayed %v", took)
+		}
+		ours.Close()
+	})
+}
+
+// The counts of a true broker are those of its visitors.
+func TestLimitsOfABroker(t *testing.T) {
+	h := newHouse(t)
+	before := h.broker.Counts()
+	h.camera(t, "door")
+	h.camera(t, "garden")
+	c := h.broker.Counts()
+	if c.Admitted-before.Admitted != 2 || c.Shaken-before.Shaken != 2 || c.Inside != 2 || c.Refused != 0 {
+		t.Errorf("%+v", c)
+	}
+}
