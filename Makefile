@@ -62,7 +62,7 @@ race: ## the tests of what runs concurrently, under the race detector (needs gcc
 # processor: scrypt, large rosters, long films, large backlogs. unit runs it on this one.
 SLOW_ON_ARM := Backup|Export|Recover|FullRoster|CreateHouseholdUnder|NothingWasDone|NewNormal|CoverHides|WideFrames|NeverChanges|NeverMakesDay|FarWalker|LightIsNoEvent|Zones|WhoWasThereFirst|StandingStill|^TestTable$$|Enemies|WhatIsLearned|LightsOut|DayAndNightApart|TakenForNight|NewestSnapshot|EverythingArrives|SlowCard|RecordFilm|ManyPowerCuts|RAUC|SWUpdate
 arm: ## the libraries' tests on 32-bit ARM (user-mode emulation)
-	GOARCH=arm GOARM=7 $(GO) vet ./...
+	$(GO) run ./cmd/internal/typecheck linux/arm=./...
 	GOARCH=arm GOARM=7 $(GOTEST) -short -skip '$(SLOW_ON_ARM)' -timeout 20m -exec qemu-arm-static $$($(GO) list ./capture/... ./encode/... ./boards/... ./uplink/... | grep -vE '/(simtest|scene)$$')
 
 # What boards run. Tests build those whose compilation they need anyway; a
@@ -75,9 +75,7 @@ cross: wasm ## sealcamd for every board, the tools for every desk, stripped, int
 	    arch=$${target%/*}; arm=$${target#*/}; \
 	    GOOS=linux GOARCH=$$arch GOARM=$$arm $(GOBUILD) -o $(BUILD)/sealcamd-linux-$$arch$${arm:+v$$arm} ./cmd/sealcamd; \
 	done
-	@for target in windows/amd64 darwin/arm64; do \
-	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./uplink/seal ./uplink/identity ./cmd/sealcam; \
-	done
+	@$(GO) run ./cmd/internal/typecheck $(foreach desk,windows/amd64 darwin/arm64,$(desk)=./uplink/seal,./uplink/identity,./cmd/sealcam)
 	@$(GO) run ./cmd/internal/footprint -sizes $(BUILD)
 
 # The Go that releases are made by is the one of go.mod.
@@ -104,9 +102,9 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) vet -tags vm ./cmd/internal/lab/...
 	$(GO) vet -tags debian ./cmd/internal/release
-	$(STATICCHECK) ./...
+	GOGC=400 $(STATICCHECK) ./...
 
-fuzz: ## every fuzz target for FUZZTIME each (20s), ten at a time; JOBS=2 gives each more of the machine
+fuzz: ## every fuzz target for FUZZTIME each (20s), sixteen at a time; JOBS=2 gives each more of the machine
 	@.ci/fuzz $(FUZZTIME) $(JOBS)
 
 fault-test: ## networks, brokers, disks and clocks that fail, and kill -9 (needs root): what was sealed, verified, lost; LONG=1 for the long form
