@@ -77,7 +77,10 @@ func steady() func() time.Time {
 
 // promises is what every store keeps.
 func promises(t *testing.T, s keeping) {
-	first := put(t, s, nil, message("h", "a", 3, 100, ""), message("h", "b", 7, 50, ""), message("i", "a", 3, 10, ""))
+	var first []Message
+	for _, m := range []Message{message("h", "a", 3, 100, ""), message("h", "b", 7, 50, ""), message("i", "a", 3, 10, "")} {
+		first = append(first, put(t, s, nil, m)...)
+	}
 	if first[0].Cursor != 1 || first[1].Cursor != 2 || first[2].Cursor != 1 || first[1].Received.Before(first[0].Received) {
 		t.Errorf("placed as %+v", first)
 	}

@@ -12,8 +12,8 @@ import (
 // if low is above high.
 func (q Query) bounds() (low, high uint64, err error) {
 	switch {
-	case q.Household == "":
-		return 0, 0, fmt.Errorf("%w: without a household", ErrQuery)
+	case !named(string(q.Household)) || q.Camera != "" && !named(string(q.Camera)):
+		return 0, 0, fmt.Errorf("%w: household %.60q, camera %.60q", ErrQuery, q.Household, q.Camera)
 	case q.Limit < 1 || q.Limit > MaxLimit:
 		return 0, 0, fmt.Errorf("%w: limit of %d, expected 1 to %d", ErrQuery, q.Limit, MaxLimit)
 	case q.BySeq && q.Camera == "":
@@ -37,15 +37,22 @@ func (q Query) bounds() (low, high uint64, err error) {
 
 // fit says whether m is something that is kept; the error is of kind ErrMessage.
 func (m *Message) fit() error {
+	if m.Visible.Size != len(m.Sealed) {
+		return fmt.Errorf("%w: %d bytes, claimed %d", ErrMessage, len(m.Sealed), m.Visible.Size)
+	}
+	return m.fitClaims()
+}
+
+func (m *Message) fitClaims() error {
 	v := &m.Visible
 	switch {
 	case v.Stream != seal.Durable:
 		return fmt.Errorf("%w: stream %v", ErrMessage, v.Stream)
 	case v.Seq == 0 || v.Seq >= maxSeq:
 		return fmt.Errorf("%w: sequence %d", ErrMessage, v.Seq)
-	case len(m.Sealed) == 0 || len(m.Sealed) > seal.MaxSealed || v.Size != len(m.Sealed):
-		return fmt.Errorf("%w: %d bytes, claimed %d, at most %d", ErrMessage, len(m.Sealed), v.Size, seal.MaxSealed)
-	case len(m.Kind) > maxKind || v.Camera == "" || v.Household == "":
+	case v.Size < 1 || v.Size > seal.MaxSealed:
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrMessage, v.Size, seal.MaxSealed)
+	case len(m.Kind) > maxKind || !named(string(v.Camera)) || !named(string(v.Household)):
 		return fmt.Errorf("%w: kind, camera or household", ErrMessage)
 	}
 	return nil
@@ -53,3 +60,14 @@ func (m *Message) fit() error {
 
 // maxKind is the longest name of a kind.
 const maxKind = 32
+
+// named says whether s is the id of something: lower-case base32, so that it
+// can be the name of a file.
+func named(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
