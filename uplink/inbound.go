@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,6 +22,8 @@ func (s *session) take(m mqtt.Message) {
 		kind, err = "roster", s.takeRoster(m.Payload)
 	case strings.HasSuffix(m.Topic, "/cmd"):
 		err = s.takeCommand(m)
+	case strings.HasPrefix(m.Topic, s.topic(settingsTopic)):
+		kind, err = "settings", s.config.Settings(m.Payload)
 	}
 	if err == nil {
 		return
@@ -56,8 +59,33 @@ func why(err error, retained bool) string {
 		return "while closed"
 	case errors.Is(err, ErrRevoked):
 		return "without this camera"
+	case errors.Is(err, ErrUnusable):
+		return "unusable"
 	}
 	return "not stored"
+}
+
+// settingsTopic is above the topics on which a broker keeps settings for this camera,
+// one for each target.
+const settingsTopic = "settings/"
+
+// settings subscribes to what the household wants the camera to be set to. It is done
+// after the roster has come, and again after each new one: the roster says who may
+// sign and in which groups the camera is, and the broker then repeats what it keeps.
+func (s *session) settings(ctx context.Context) error {
+	if s.config.Settings == nil {
+		return nil
+	}
+	err := s.conn.Subscribe(ctx, s.topic(settingsTopic+"+"))
+	select {
+	case <-s.conn.Done():
+		return s.conn.Err()
+	default:
+	}
+	if err != nil && ctx.Err() == nil { // a camera that sends pictures is worth more
+		s.log.Warn("the broker gives no settings to this camera", "err", err, "hint", "its access rules let a camera read all below sealcam/v1/CAMERA/")
+	}
+	return ctx.Err()
 }
 
 var (
@@ -75,6 +103,7 @@ func (s *session) takeRoster(b []byte) error {
 	}
 	roster := s.config.Camera.Roster()
 	s.guard.SetRoster(roster)
+	s.newRoster = true
 	s.view.end() // who still may says again that they watch
 	if s.sealer == nil {
 		return s.newSealer(roster) // named again

@@ -58,6 +58,7 @@ type session struct {
 	proven    int       // bytes of the largest message that was acknowledged
 	unread    bool      // a stored message could not be read, and it was said
 	leaving   bool      // an owner has reset this camera
+	newRoster bool      // one was taken, and settings are to be asked for again
 	bulk      bool      // a piece of a clip went since a frame of live view
 	confessed time.Duration
 }
@@ -74,12 +75,15 @@ func (u *Uplink) session(ctx context.Context) error {
 	if err := conn.Subscribe(ctx, u.topic("roster"), u.topic("cmd")); err != nil {
 		return err
 	}
+	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono(), handed: progress{}}
+	if err := s.settings(ctx); err != nil {
+		return err
+	}
 	hello, err := u.hello()
 	if err != nil {
 		return err
 	}
 	u.greet()
-	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono(), handed: progress{}}
 	s.link.connected(u.config.Mono())
 	s.publish(ctx, hello, flight{hello: true})
 	err = s.loop(ctx)
@@ -148,6 +152,12 @@ func (s *session) loop(ctx context.Context) error {
 		case m := <-s.conn.Messages():
 			if s.take(m); s.leaving {
 				return s.farewell(ctx)
+			}
+			if s.newRoster {
+				s.newRoster = false
+				if err := s.settings(ctx); err != nil {
+					return err
+				}
 			}
 		case <-first:
 			if err := s.acknowledged(); err != nil {

@@ -25,6 +25,7 @@ type Status struct {
 	Firmware  string           `json:"firmware,omitempty"` // version; filled in by the uplink
 	Software  *Software        `json:"software,omitempty"`
 	Machine   *Machine         `json:"machine,omitempty"`
+	Settings  *SettingsStatus  `json:"settings,omitempty"`
 	Clock     string           `json:"clock,omitempty"` // its quality, as seals claim it; filled in by the uplink
 	Uptime    int64            `json:"uptime_s,omitempty"`
 
@@ -74,6 +75,37 @@ type Privacy struct {
 	Until time.Time `json:"until,omitzero"` // when it will open by itself, or when it was opened
 	By    string    `json:"by"`             // "button", "owner", "schedule", ...
 }
+
+// SettingsStatus says what the household wants a camera to be set to, and what of it
+// holds.
+type SettingsStatus struct {
+	Wanted []WantedSettings `json:"wanted,omitempty"` // one for each target, in the order in which they are applied
+	// Effective is what holds in place of the camera's own file, a line each, such as
+	// "motion.sensitivity = 7"; bounded in number and length.
+	Effective []string `json:"effective,omitempty"`
+}
+
+// WantedSettings is what is known of the settings for one target.
+type WantedSettings struct {
+	For     string    `json:"for"`               // "all", "group NAME" or "camera"
+	Version uint64    `json:"version,omitempty"` // in force; 0 for none
+	By      string    `json:"by,omitempty"`      // who signed that one
+	Since   time.Time `json:"since,omitzero"`    // when it came into force, when the clock was known
+	Newest  uint64    `json:"newest"`            // the newest that was taken
+	State   string    `json:"state"`             // of the newest: one of those below
+	Why     string    `json:"why,omitempty"`     // it is not in force, in words
+}
+
+// What becomes of wanted settings.
+const (
+	Applied    = "applied"
+	Waits      = "waiting"     // to be tried
+	Trying     = "on trial"    // applied, and to be given up if the camera does not prove itself
+	Refused    = "refused"     // they cannot be used on this camera
+	RolledBack = "rolled back" // the camera did not prove itself with them
+	Unfit      = "left out"    // they hold, and do not go together with the camera's own file
+	LeftGroup  = "group left"  // they hold for a group that the camera is no longer in
+)
 
 // ModelStatus is the part of a Status about what names things in pictures.
 type ModelStatus struct {

@@ -58,7 +58,11 @@ type Config struct {
 	// Clock says how good Now is: seal.ClockNone, ClockRTC or ClockNTP. nil
 	// judges by Now alone: none before 2024 or the last time that was believed.
 	Clock func() string
-	Log   *slog.Logger
+	// Settings takes what somebody wants the camera to be set to: bytes from anybody,
+	// which it judges, and must not keep waiting. What it refuses is counted, by the
+	// seal's reason or as ErrUnusable. nil: nothing is asked for.
+	Settings func(signed []byte) error
+	Log      *slog.Logger
 	// Dial makes a connection; nil means mqtt.Dial.
 	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
 	// Disk opens a directory for stored messages; nil means the file system.
@@ -109,6 +113,10 @@ var ErrPrivate = errors.New("the camera is closed for privacy")
 // ErrRevoked says that the household's roster no longer names this camera: it
 // seals nothing more.
 var ErrRevoked = errors.New("the household has removed this camera")
+
+// ErrUnusable says that settings are from somebody who may sign them, and cannot be
+// used on this camera.
+var ErrUnusable = errors.New("these settings cannot be used on this camera")
 
 // ErrReset says that an owner has told this camera to destroy its key and all
 // that it stores: that is for Run's caller to do, once it has closed the Uplink.

@@ -145,13 +145,12 @@ func serve(ctx context.Context, env *cli.Env, path string, s agent.Settings) (er
 	defer func() { dog.close(errors.Is(err, ota.ErrRestart)) }()
 	ended := context.AfterFunc(ctx, manager.stopping)
 	defer ended()
-	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: func() { manager.alive(); dog.alive() }}
+	host := agent.Host{Firmware: version, Commit: commit, Number: factory().Number, Running: slot.FromEnv(os.Getenv), Ready: manager.ready, Alive: func() { manager.alive(); dog.alive() }, Applied: keepSmall}
 	if host.FirmwareHash, err = stamp.Hash(); err != nil {
 		newLog(env.Stderr, s.Log).Warn("seals do not claim the firmware's hash", "err", err)
 	}
 	for {
 		log := newLog(env.Stderr, s.Log)
-		keepSmall(s)
 		running, stop := context.WithCancel(ctx)
 		done := make(chan error, 1)
 		go func() {

@@ -23,6 +23,9 @@ func (a *Agent) health(s uplink.Status) *uplink.Health {
 	if words := a.settings.Passed.words(); words != "" && !a.settings.Passed.Closed {
 		care = append(care, words)
 	}
+	if a.wanted != nil {
+		care = append(care, a.wanted.care()...)
+	}
 	switch {
 	case len(s.Troubles) > 0:
 		h.Word = uplink.Trouble
@@ -39,6 +42,14 @@ func sameHealth(a, b *uplink.Health) bool {
 }
 
 func sameSoftware(a, b *uplink.Software) bool { return a == b || a != nil && b != nil && *a == *b }
+
+func sameSettings(a, b *uplink.SettingsStatus) bool {
+	return a == b || a != nil && b != nil && slices.Equal(a.Wanted, b.Wanted) && slices.Equal(a.Effective, b.Effective)
+}
+
+// onTrial reports whether the software that runs has to prove itself yet: then
+// settings wait, so that it is known what has failed.
+func (h Host) onTrial() bool { return h.Update != nil && h.Update().Trial }
 
 // software says what runs on this host, and what became of the last update.
 func (h Host) software() uplink.Software {

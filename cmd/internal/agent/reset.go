@@ -56,6 +56,7 @@ func destroy(s Settings) error {
 		os.RemoveAll(filepath.Join(state, SpoolDir)),
 		destroyRecordings(s.recordDir()),
 		os.RemoveAll(filepath.Join(state, PrivacyFile)),
+		os.RemoveAll(filepath.Join(state, WantedFile)),
 		os.RemoveAll(filepath.Join(state, lighting.TraceName)), // when lamps were lit in a home
 		os.RemoveAll(filepath.Join(state, lighting.OldTraceName)),
 		syncDir(state),

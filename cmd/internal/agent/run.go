@@ -45,6 +45,7 @@ type Config struct {
 	Presses  <-chan pins.Press // of the button; may be nil
 	// Software says what runs, and what became of updates; nil: nobody knows.
 	Software func() uplink.Software
+	Wanted   Wanted               // what its household wants it to be set to; nil: nobody knows
 	Machine  *Machine             // what the camera runs on; nil: nobody knows
 	Alive    func()               // called for work done, for a watchdog; may be nil
 	Now      func() time.Time     // wall clock
@@ -62,6 +63,12 @@ type Lighting interface {
 	Lost()
 	// Faults returns what does not work, one sentence each.
 	Faults() []string
+}
+
+// Wanted is what a camera's household wants it to be set to, for its status.
+type Wanted interface {
+	status() *uplink.SettingsStatus // nil for nothing
+	care() []string                 // what somebody should look after, a sentence each
 }
 
 // Agent is one running camera.
@@ -100,6 +107,7 @@ type Agent struct {
 	exam    exam
 	system  *Machine
 	program func() uplink.Software
+	wanted  Wanted // nil: nobody knows
 
 	counters
 }
@@ -117,7 +125,7 @@ func New(c Config) (*Agent, error) {
 	if a.alive == nil {
 		a.alive = func() {}
 	}
-	a.system, a.program = c.Machine, c.Software
+	a.system, a.program, a.wanted = c.Machine, c.Software, c.Wanted
 	if c.Settings.Passed.Closed {
 		a.keeper.Lock()
 	}

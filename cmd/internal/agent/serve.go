@@ -43,6 +43,11 @@ type Host struct {
 	Alive        func()        // called for work done, see Config.Alive; may be nil
 	// Update says what is known of slots and updates; nil: there are none.
 	Update func() ota.Status
+	// Applied is told the settings of each life of the camera before it begins: those
+	// of its file, or what its household wants in their place. May be nil.
+	Applied func(Settings)
+
+	settings func(signed []byte) error // takes what comes as settings; nil asks for none
 }
 
 // Serve runs the camera that s describes until ctx ends, and after a reset the
@@ -61,20 +66,30 @@ func Serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	if err := finishReset(s, log); err != nil {
 		return err
 	}
+	want := openWishes(s, log.With("part", "settings"))
 	for {
-		if err := serve(ctx, s, host, log); !errors.Is(err, ErrReset) {
+		now := want.begin()
+		if host.Applied != nil {
+			host.Applied(now)
+		}
+		err := want.ended(ctx, serve(ctx, now, want, host, log))
+		switch {
+		case errors.Is(err, errSettings):
+			continue
+		case !errors.Is(err, ErrReset):
 			return err
 		}
 		if err := destroy(s); err != nil {
 			return err
 		}
 		log.Warn("reset: this is a new camera now, and nobody's")
+		want = openWishes(s, log.With("part", "settings"))
 	}
 }
 
 // serve opens the board, which parks its pins, and runs one camera beside its
 // button and status light.
-func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
+func serve(ctx context.Context, s Settings, want *wishes, host Host, log *slog.Logger) error {
 	light, err := lighting.Open(lighting.Config{
 		Board: s.Board, Settings: s.Light, Camera: s.Camera.CameraSettings, Device: s.source().Auto().device(), Dir: s.State, Log: log.With("part", "light"),
 	})
@@ -103,16 +118,17 @@ func serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	g.Go(func() error { return front.run(running) })
 	g.Go(func() error { return updates.run(running) })
 	g.Go(func() error { return tell.run(running) })
+	g.Go(func() error { return want.run(running, &front.agent, host.onTrial) })
 	g.Go(func() error {
 		defer stop()
-		return life(running, s, host, light, front, tell, log)
+		return life(running, s, want, host, light, front, tell, log)
 	})
 	return g.Wait()
 }
 
 // life opens the identity, waits for the camera to be claimed, and opens and
 // joins the parts.
-func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, front *panel, tell *teller, log *slog.Logger) error {
+func life(ctx context.Context, s Settings, want *wishes, host Host, light *lighting.Lighting, front *panel, tell *teller, log *slog.Logger) error {
 	if c, err := identity.OpenCamera(filepath.Join(s.State, IdentityDir)); err == nil {
 		tell.camera.Store(c)
 	}
@@ -120,6 +136,8 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	if err != nil || camera == nil {
 		return err
 	}
+	want.claimed(camera)
+	host.settings = want.take
 	up, err := OpenUplink(s, camera, host, log)
 	if err != nil {
 		return err
@@ -139,7 +157,7 @@ func life(ctx context.Context, s Settings, host Host, light *lighting.Lighting, 
 	source := s.source().Auto()
 	a, err := New(Config{
 		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: presses,
-		Software: host.software, Machine: tell.machine, Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
+		Software: host.software, Wanted: want, Machine: tell.machine, Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
 	})
 	if err != nil {
 		return err
@@ -168,7 +186,7 @@ func OpenUplink(s Settings, camera *identity.Camera, host Host, log *slog.Logger
 	up, err := uplink.Open(uplink.Config{
 		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
 		LiveFor: liveFor(s.Live.Every.Duration), Firmware: host.Firmware, FirmwareHash: host.FirmwareHash, Now: time.Now, Mono: Monotonic,
-		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Log: log,
+		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Settings: host.settings, Log: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("uplink: %w", err)

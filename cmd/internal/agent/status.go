@@ -56,7 +56,7 @@ func (a *Agent) status(ctx context.Context) error {
 
 // news says whether a person would want to know that said has become now.
 func news(now, said uplink.Status) bool {
-	return now.State != said.State || now.Light != said.Light || !samePrivacy(now.Privacy, said.Privacy) || !slices.Equal(now.Troubles, said.Troubles) || !sameHealth(now.Health, said.Health) || !sameSoftware(now.Software, said.Software)
+	return now.State != said.State || now.Light != said.Light || !samePrivacy(now.Privacy, said.Privacy) || !slices.Equal(now.Troubles, said.Troubles) || !sameHealth(now.Health, said.Health) || !sameSoftware(now.Software, said.Software) || !sameSettings(now.Settings, said.Settings)
 }
 
 func (a *Agent) statusNow(began time.Duration) uplink.Status {
@@ -65,6 +65,9 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if a.program != nil {
 		p := a.program()
 		s.Software = &p
+	}
+	if a.wanted != nil {
+		s.Settings = a.wanted.status()
 	}
 	if st.Light != capture.LightUnknown {
 		s.Light = st.Light.String()
