@@ -113,6 +113,7 @@ func (u *Uplink) dial(ctx context.Context) (Conn, error) {
 	c := mqtt.Config{
 		URL: u.brokers.url(), TLS: conf, ClientID: string(u.id), Will: will, Log: u.log,
 		MaxIncoming: seal.MaxRoster + 1024,
+		Queue:       2 * (seal.MaxGroups + 2), // settings for every target may come at once
 	}
 	conn, err := u.config.Dial(ctx, c)
 	if later, ok := u.laterTime(err); ok {

@@ -95,12 +95,12 @@ it: write them again after a change of viewers, and have Mosquitto read them aga
 }
 
 // accessRules lets each camera do what it likes below its own name, and each
-// viewer read all of the household and write commands and rosters.
+// viewer read all of the household and write commands, rosters and settings.
 func accessRules(r *seal.Roster) string {
 	var b strings.Builder
 	b.WriteString(mosquittoACL)
 	for _, v := range r.Viewers {
-		fmt.Fprintf(&b, "\nuser %s%s\ntopic read sealcam/v1/#\ntopic write sealcam/v1/+/cmd\ntopic write sealcam/v1/+/roster\n", identity.ViewerPrefix, v.Name)
+		fmt.Fprintf(&b, "\nuser %s%s\ntopic read sealcam/v1/#\ntopic write sealcam/v1/+/cmd\ntopic write sealcam/v1/+/roster\ntopic write sealcam/v1/+/settings/+\n", identity.ViewerPrefix, v.Name)
 	}
 	return b.String()
 }

@@ -39,6 +39,7 @@ func commands() []cli.Command {
 		{Name: "watch", Short: "show verified pictures and refusals, one line each", Run: runWatch},
 		{Name: "fetch", Short: "get what a camera has recorded between two times", Run: runFetch},
 		{Name: "privacy", Short: "close a camera, or open it again", Run: runPrivacy},
+		{Name: "settings", Short: "set cameras from afar, signed and taken back if they fail", Run: runSettings},
 		{Name: "bridge", Short: "show the cameras in Home Assistant", Run: runBridge},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},
 		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},

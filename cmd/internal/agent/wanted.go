@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealcam/sealcam/boards/toml"
 	"github.com/sealcam/sealcam/cmd/internal/desired"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // wantable is what may be set from afar, by dotted keys in lower case; a table
@@ -64,8 +65,8 @@ func CheckWanted(name string, body []byte) error {
 
 // over returns s with what body sets in place of what s says. s is not changed.
 func (s Settings) over(name string, body []byte) (Settings, error) {
-	if len(body) > maxWanted {
-		return s, &toml.Error{File: name, Detail: fmt.Sprintf("too large: at most %d KiB of settings were expected", maxWanted>>10)}
+	if len(body) > seal.MaxSettings {
+		return s, &toml.Error{File: name, Detail: fmt.Sprintf("too large: at most %d KiB of settings were expected", seal.MaxSettings>>10)}
 	}
 	for key, forget := range s.lists() {
 		if toml.Sets(body, key) {
@@ -86,9 +87,6 @@ func (s Settings) over(name string, body []byte) (Settings, error) {
 	}
 	return s, placed(name, s, body)
 }
-
-// maxWanted bounds a body, in bytes, as the seal does.
-const maxWanted = 64 << 10
 
 // listed reports whether key, or a table that it is in, is wantable.
 func listed(key string) bool {

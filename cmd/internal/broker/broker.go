@@ -156,5 +156,5 @@ func may(name, topic string, write bool) bool {
 		return true
 	}
 	_, kind, _ := strings.Cut(rest, "/")
-	return kind == "cmd" || kind == "roster" || kind == "settings"
+	return kind == "cmd" || kind == "roster" || strings.HasPrefix(kind+"/", "settings/")
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,8 +229,9 @@ func (b *Broker) pump(conn Conn, q *queue, stop <-chan struct{}) {
 
 // Send implements Feed.
 func (b *Broker) Send(ctx context.Context, camera seal.CameraID, kind string, payload []byte) error {
-	if kind != Command && kind != Roster {
-		return fmt.Errorf("a viewer sends to %s or %s, not to %.20q", Command, Roster, kind)
+	settings := strings.HasPrefix(kind, Settings+"/")
+	if kind != Command && kind != Roster && !settings {
+		return fmt.Errorf("a viewer sends to %s, %s or %s, not to %.20q", Command, Roster, Settings, kind)
 	}
 	b.mu.Lock()
 	conn := b.conn
@@ -237,7 +239,7 @@ func (b *Broker) Send(ctx context.Context, camera seal.CameraID, kind string, pa
 	if conn == nil {
 		return ErrOffline
 	}
-	token := conn.Publish(ctx, mqtt.Message{Topic: Topic(camera, kind), Payload: payload, QoS: 1, Retained: kind == Roster})
+	token := conn.Publish(ctx, mqtt.Message{Topic: Topic(camera, kind), Payload: payload, QoS: 1, Retained: kind == Roster || settings})
 	select {
 	case <-token.Done():
 		return token.Err()

@@ -38,6 +38,9 @@ const (
 const (
 	Roster  = "roster" // also upwards: a viewer may learn of a newer one
 	Command = "cmd"
+	// Settings, with a slash and a level for each target, has what cameras shall be set
+	// to. The broker keeps it, and viewers do not read it.
+	Settings = "settings"
 )
 
 // Item is one message as it came from the broker.
@@ -53,8 +56,8 @@ type Feed interface {
 	// Run hands every Item to each, one at a time, until ctx ends, and then
 	// returns ctx's error. Only one Run of a Feed may be running.
 	Run(ctx context.Context, each func(Item)) error
-	// Send publishes payload to the topic kind (Command, or Roster, which the
-	// broker keeps) of a camera, and returns when the broker has it. Without a
+	// Send publishes payload to the topic kind (Command, or Roster and Settings, which
+	// the broker keeps) of a camera, and returns when the broker has it. Without a
 	// connection it is ErrOffline at once. It is safe for concurrent use.
 	Send(ctx context.Context, camera seal.CameraID, kind string, payload []byte) error
 	// Link says whether the broker is reached, and if not, why, for a person to
