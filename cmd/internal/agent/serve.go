@@ -48,6 +48,7 @@ type Host struct {
 	Applied func(Settings)
 
 	settings func(signed []byte) error // takes what comes as settings; nil asks for none
+	trial    time.Duration             // how long settings may take to prove themselves; 0: wantedTrial
 }
 
 // Serve runs the camera that s describes until ctx ends, and after a reset the
@@ -66,7 +67,7 @@ func Serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 	if err := finishReset(s, log); err != nil {
 		return err
 	}
-	want := openWishes(s, log.With("part", "settings"))
+	want := openWishes(s, host.trial, log.With("part", "settings"))
 	for {
 		now := want.begin()
 		if host.Applied != nil {
@@ -83,7 +84,7 @@ func Serve(ctx context.Context, s Settings, host Host, log *slog.Logger) error {
 			return err
 		}
 		log.Warn("reset: this is a new camera now, and nobody's")
-		want = openWishes(s, log.With("part", "settings"))
+		want = openWishes(s, host.trial, log.With("part", "settings"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,10 +43,10 @@ type wishes struct {
 	groups []string
 }
 
-// openWishes reads what was wanted before. A camera that cannot goes on with its own
+// openWishes reads what was wanted before; limit is that of a trial, 0 for the usual. A camera that cannot goes on with its own
 // settings.
-func openWishes(s Settings, log *slog.Logger) *wishes {
-	w := &wishes{local: s, log: log, look: time.Second, limit: wantedTrial}
+func openWishes(s Settings, limit time.Duration, log *slog.Logger) *wishes {
+	w := &wishes{local: s, log: log, look: time.Second, limit: cmp.Or(limit, wantedTrial)}
 	clock := newWallClock(os.DirFS("/"), kernelSynced)
 	book, err := desired.Open(desired.Config{
 		Memory: desired.File(filepath.Join(s.State, WantedFile)), Usable: s.usable,
@@ -129,16 +130,15 @@ func (w *wishes) run(ctx context.Context, agent *atomic.Pointer[Agent], onTrial 
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-w.book.News():
 		}
 		a := agent.Load()
-		if a == nil {
-			continue
-		}
 		if t := w.book.Trial(); t != nil {
 			if err := w.judge(ctx, a, t, &left); err != nil {
 				return err
 			}
+			continue
+		}
+		if a == nil {
 			continue
 		}
 		if !slices.Equal(w.groups, w.groupsNow()) {
@@ -173,12 +173,15 @@ func (w *wishes) try() error {
 	return nil
 }
 
-// judge looks once at a camera on trial.
+// judge looks once at a camera on trial; a is nil before it has begun.
 func (w *wishes) judge(ctx context.Context, a *Agent, t *desired.Settings, left *time.Duration) error {
 	if why := w.now.unfit[t.For]; why != "" {
 		return w.giveUp(why)
 	}
-	lacks := a.Healthy(ctx)
+	lacks := errors.New("the camera has not begun")
+	if a != nil {
+		lacks = a.Healthy(ctx)
+	}
 	switch {
 	case lacks == nil:
 		if err := w.book.Confirm(); err != nil {
@@ -187,7 +190,7 @@ func (w *wishes) judge(ctx context.Context, a *Agent, t *desired.Settings, left 
 		}
 		w.log.Info("settings have proven themselves, and hold", "for", t.For, "version", t.Version)
 		return nil
-	case errors.Is(lacks, ota.ErrNotNow), !a.up.Stats().Connected: // they are not to blame
+	case errors.Is(lacks, ota.ErrNotNow), a != nil && !a.up.Stats().Connected: // they are not to blame
 		return nil
 	}
 	if *left -= w.look; *left > 0 {

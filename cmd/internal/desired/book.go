@@ -144,7 +144,7 @@ var ErrUnusable = uplink.ErrUnusable
 // Open reads what is known. The Book is usable with an error too: what could not be
 // read is then not known any more. A trial that had no verdict has failed.
 func Open(c Config) (*Book, error) {
-	b := &Book{config: c, news: make(chan struct{}, 1), groups: func(Target) bool { return true }}
+	b := &Book{config: c, groups: func(Target) bool { return true }}
 	var err error
 	if b.record, err = load(c.Memory); err != nil {
 		return b, fmt.Errorf("what the household wanted of this camera is not known any more, until it is said again: %w", err)
@@ -200,7 +200,6 @@ func (b *Book) Take(s Settings) error {
 	if err := b.set(next); err != nil {
 		return err
 	}
-	b.signal()
 	if unusable != nil {
 		return fmt.Errorf("%w: settings %d for %s: %w", ErrUnusable, s.Version, s.For, unusable)
 	}
@@ -356,16 +355,6 @@ func (b *Book) end(always bool, change func(*entry)) error {
 		}
 	}
 	return errors.New("no settings are on trial")
-}
-
-// News is sent to, with room for one, when Take has taken something.
-func (b *Book) News() <-chan struct{} { return b.news }
-
-func (b *Book) signal() {
-	select {
-	case b.news <- struct{}{}:
-	default:
-	}
 }
 
 // short bounds a reason, and keeps it to one line.
