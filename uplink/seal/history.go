@@ -118,6 +118,16 @@ func (o *Opener) Gaps(camera CameraID) []Gap {
 	return gaps
 }
 
+// Head returns the highest number that was accepted of a camera's durable messages,
+// 0 if none was. What Gaps lists is missing below it.
+func (o *Opener) Head(camera CameraID) uint64 {
+	h := o.cameras[camera]
+	if h == nil {
+		return 0
+	}
+	return h.durable.head.seq
+}
+
 // findAsk returns the index of the question that v answers, or -1, and forgets
 // questions that are too old.
 func (o *Opener) findAsk(v *Verified) int {

@@ -19,15 +19,6 @@ import (
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// Waiting times between attempts to connect.
-const (
-	firstWait = time.Second
-	maxWait   = 30 * time.Second
-	// steady is how long a connection must have lasted for the next attempt to
-	// start over with firstWait.
-	steady = 10 * time.Second
-)
-
 // Conn is a connection to a broker, as *mqtt.Conn is one.
 type Conn interface {
 	Subscribe(ctx context.Context, filters ...string) error
@@ -108,33 +99,13 @@ func NewBroker(c BrokerConfig) (*Broker, error) {
 
 // Run implements Feed.
 func (b *Broker) Run(ctx context.Context, each func(Item)) error {
-	wait, told := time.Duration(0), ""
-	for {
-		lasted, err := b.session(ctx, each)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	session := func(ctx context.Context) (time.Duration, error) { return b.session(ctx, each) }
+	return again(ctx, b.config.Jitter, session, func(err error, news bool) {
 		b.set(nil, err.Error())
-		if err.Error() != told { // each trouble is told once
+		if news {
 			b.log.Warn("no connection to the broker", "err", err, "hint", cli.HintOf(err))
-			told = err.Error()
 		}
-		if lasted > 0 {
-			told = ""
-		}
-		wait = min(2*wait, maxWait)
-		if wait == 0 || lasted >= steady {
-			wait = firstWait
-		}
-		// Between half and all of the wait, so that a thousand viewers do not
-		// come back to a restarted broker in one moment.
-		pause := wait/2 + time.Duration(b.config.Jitter()*float64(wait/2))
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	})
 }
 
 // session is one connection, from dialling to its end. It returns how long

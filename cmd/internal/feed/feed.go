@@ -1,8 +1,10 @@
 // Package feed is a viewer's way to its cameras: what they published, as it
 // comes, and a way back to them.
 //
-// Three things are a Feed: Broker, over MQTT; Relay, which stands between
-// another Feed and a viewer and can be made hostile; and Fake, for tests.
+// Four things are a Feed: Broker, over MQTT; Keeper, over HTTPS, which is an Archive
+// too: it has what was published while nobody read; Relay, which stands between
+// another Feed and a viewer and can be made hostile; and Fake, for tests. Join makes
+// several into one.
 //
 // Messages that a camera sent in pieces are put together here: nobody behind a Feed
 // knows of pieces.
@@ -49,6 +51,8 @@ type Item struct {
 	Kind     string        // Hello, Status, Live, Media, View, Recording or Roster
 	Sealed   []byte        // nobody writes to it any more
 	Retained bool          // the broker had kept it: it is not news
+	Stored   bool          // an Archive had kept it: it is news to who was away
+	Asked    bool          // with Archive.Fill
 }
 
 // Feed is what viewers read from.

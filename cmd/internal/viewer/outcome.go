@@ -76,6 +76,11 @@ func (v *Viewer) open(it feed.Item) []Outcome {
 	if refusal.Duplicate {
 		return v.again(it, o)
 	}
+	if refusal.Reason == seal.NotForYou && it.Stored && v.opener.Head(it.Camera) == 0 {
+		// An archive goes further back than this viewer: nothing is kept from it.
+		v.stats.Before++
+		return nil
+	}
 	v.stats.Refused[refusal.Reason]++
 	o.What, o.Refusal = Refused, refusal
 	return []Outcome{o}
@@ -102,6 +107,7 @@ func (v *Viewer) seen(m *seal.Verified, o Outcome) []Outcome {
 	opened, closed := c.follow(meta.Seq, m.Gap(), v.opener.Gaps(o.Camera))
 	if m.Late() || len(opened) > 0 {
 		c.chase.restart(o.At) // what is missing may be on its way
+		c.filled = false
 	}
 	var all []Outcome
 	gap := o

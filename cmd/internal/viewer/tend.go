@@ -156,9 +156,15 @@ func (v *Viewer) planResends(errands []errand, id seal.CameraID, c *care, now ti
 	gaps := openGaps(v.opener.Gaps(id))
 	if len(gaps) == 0 {
 		c.chase.reset()
+		c.filled = false
 		return errands
 	}
 	if !c.chase.over(now) {
+		return errands
+	}
+	if !c.filled && v.fill(id, gaps) {
+		c.filled = true
+		c.chase.lengthen(now)
 		return errands
 	}
 	// The newest first: what somebody waits for.
@@ -177,4 +183,19 @@ func (v *Viewer) planResends(errands []errand, id seal.CameraID, c *care, now ti
 		}})
 	}
 	return errands
+}
+
+// fill asks the archive, if there is one, for what is missing of a camera, before the
+// camera is asked: that is behind a poor network, and may not have it any more.
+func (v *Viewer) fill(id seal.CameraID, gaps []seal.Gap) (asked bool) {
+	if v.archive == nil {
+		return false
+	}
+	for i := len(gaps) - 1; i >= max(0, len(gaps)-maxChased); i-- {
+		if v.archive.Fill(id, gaps[i].First, gaps[i].Last) {
+			v.stats.Fills++
+			asked = true
+		}
+	}
+	return asked
 }

@@ -1,7 +1,7 @@
 // Package viewer is what every viewer needs on top of seal.Opener and a feed:
 // it opens what comes, remembers it over restarts, tells cameras what has
-// arrived, asks for what is missing, and passes rosters on. Who uses it gets a
-// stream of Outcomes.
+// arrived, asks for what is missing (an archive first, then the camera itself), and
+// passes rosters on. Who uses it gets a stream of Outcomes.
 //
 // What this package does not do: it draws, stores and forwards no picture, and
 // gives out no bytes that were not verified. It decides nothing about seals;
@@ -42,6 +42,7 @@ type Config struct {
 type Viewer struct {
 	identity *identity.Viewer
 	feed     feed.Feed
+	archive  feed.Archive // the feed, if it is one; else nil
 	now      func() time.Time
 	log      *slog.Logger
 	unlock   func() // the identity's memory
@@ -74,6 +75,7 @@ type care struct {
 	unreceipted uint64 // durable messages since the last receipt that was sent
 	gaps        []seal.Gap
 	chase       pause // before asking for what is missing
+	filled      bool  // the archive was asked since something came
 	behind      bool  // the camera seals under an old roster, or was sent one
 	push        pause // before sending it the new one
 }
@@ -89,7 +91,9 @@ type Stats struct {
 	Strangers  uint64                 `json:"strangers"`  // messages of cameras that are not the household's
 	Missing    uint64                 `json:"missing"`    // messages missing now
 	Receipts   uint64                 `json:"receipts"`   // sent
-	Resends    uint64                 `json:"resends"`    // requests for missing messages sent
+	Resends    uint64                 `json:"resends"`    // requests for missing messages sent to cameras
+	Fills      uint64                 `json:"fills"`      // requests for missing messages made to an archive
+	Before     uint64                 `json:"before"`     // messages that an archive has from before this viewer was one of the household's
 }
 
 // StateError says that a viewer's memory of its cameras cannot be used.
@@ -132,6 +136,9 @@ func New(c Config) (*Viewer, error) {
 	v := &Viewer{
 		identity: c.Identity, feed: c.Feed, now: c.Now, log: c.Log.With("part", "viewer"), unlock: unlock,
 		opener: opener, cameras: map[seal.CameraID]*care{}, told: map[string]bool{}, watched: map[seal.CameraID]bool{}, latest: map[seal.CameraID]uint64{},
+	}
+	if v.archive, _ = c.Feed.(feed.Archive); v.archive != nil {
+		v.archive.Know(v.known)
 	}
 	v.stats.Refused, v.stats.Rosters = map[seal.Reason]uint64{}, map[seal.Reason]uint64{}
 	for _, camera := range c.Identity.Roster().Cameras {
@@ -284,6 +291,13 @@ func (v *Viewer) Stats() Stats {
 		s.Missing += count(openGaps(v.opener.Gaps(id)))
 	}
 	return s
+}
+
+// known tells the archive what this viewer has of a camera.
+func (v *Viewer) known(camera seal.CameraID) feed.Known {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return feed.Known{Head: v.opener.Head(camera), Gaps: openGaps(v.opener.Gaps(camera))}
 }
 
 // care returns what is kept for a camera of the roster.
