@@ -123,7 +123,9 @@ func TestHostileServer(t *testing.T) {
 	}{
 		{"a page", "/v1/keeper", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, 0, "no list"},
 		{"no format", "/v1/keeper", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"keeper":"the keeper","formats":[2,3]}`) }, 0, "speaks formats [2 3]"},
-		{"elsewhere", "/cameras", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.test/", http.StatusFound) }, 0, "it is elsewhere"},
+		{"elsewhere", "/cameras", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.test/", http.StatusFound)
+		}, 0, "it is elsewhere"},
 		{"endless", "/cameras", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, endless{}) }, 0, "too long"},
 		{"silent", "/cameras", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 2 * time.Minute, "deadline exceeded"},
 		{"a drop at a time", "/cameras", func(w http.ResponseWriter, r *http.Request) {
