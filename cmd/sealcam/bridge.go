@@ -36,7 +36,8 @@ const maxSmallFile = 64 << 10
 
 // bridgeFlags is how "sealcam bridge" was called.
 type bridgeFlags struct {
-	dir, name, broker       string
+	dir, name               string
+	ways                    ways
 	local, user, secret, ca string
 	prefix                  string
 	motion                  time.Duration
@@ -45,10 +46,10 @@ type bridgeFlags struct {
 // runBridge is "sealcam bridge".
 func runBridge(ctx context.Context, env *cli.Env, args []string) error {
 	var f bridgeFlags
-	fs := env.Flags("bridge", "sealcam bridge --household DIR --local mqtt://127.0.0.1:1883 [--viewer NAME] [--broker URL] [--local-user NAME --local-password-file FILE] [--local-ca FILE]", bridgeText)
+	fs := env.Flags("bridge", "sealcam bridge --household DIR --local mqtt://127.0.0.1:1883 [--viewer NAME] [--broker URL] [--keeper URL] [--local-user NAME --local-password-file FILE] [--local-ca FILE]", bridgeText)
 	fs.StringVar(&f.dir, "household", "", "the household's `directory`")
 	fs.StringVar(&f.name, "viewer", "", "which viewer this is; the only one if empty")
-	fs.StringVar(&f.broker, "broker", "", "the household's broker; its own `URL` if empty")
+	f.ways.flags(fs)
 	fs.StringVar(&f.local, "local", "", "`URL` of Home Assistant's broker")
 	fs.StringVar(&f.user, "local-user", "", "`name` of the bridge at that broker")
 	fs.StringVar(&f.secret, "local-password-file", "", "`file` whose first line is its password")
@@ -75,7 +76,7 @@ func runBridge(ctx context.Context, env *cli.Env, args []string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	who, up, err := connect(f.dir, f.name, f.broker, log)
+	who, up, err := f.ways.open(f.dir, f.name, log)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/page"
 	"github.com/sealcam/sealcam/uplink/identity"
-	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 const viewText = `
@@ -33,12 +33,17 @@ Where the owner key is, the page of this machine also takes cameras in: it shows
 the code that a new camera reads.
 `
 
+// pageNewest is how many messages of each camera the page starts with, where there is
+// a keeper. Older ones come as far as a browser misses them.
+const pageNewest = 300
+
 // runView is "sealcam view".
 func runView(ctx context.Context, env *cli.Env, args []string) error {
-	fs := env.Flags("view", "sealcam view --household DIR [--viewer NAME] [--broker URL] [--listen ADDR] [--host NAME,...]", viewText)
+	fs := env.Flags("view", "sealcam view --household DIR [--viewer NAME] [--broker URL] [--keeper URL] [--listen ADDR] [--host NAME,...]", viewText)
 	dir := fs.String("household", "", "the household's `directory`")
 	name := fs.String("viewer", "", "which viewer this is; the only one if empty")
-	broker := fs.String("broker", "", "the broker's `URL`; the household's own if empty")
+	w := ways{view: true, newest: pageNewest}
+	w.flags(fs)
 	listen := fs.String("listen", "127.0.0.1:8480", "`address` of the page")
 	hosts := fs.String("host", "", "`names` under which others open the page, with commas between")
 	if err := cli.Parse(fs, args); err != nil {
@@ -50,17 +55,11 @@ func runView(ctx context.Context, env *cli.Env, args []string) error {
 	case *dir == "":
 		return cli.Usagef("--household is missing")
 	}
-	who, err := identity.OpenViewer(*dir, *name)
+	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	who, up, err := w.open(*dir, *name, log)
 	if err != nil {
 		return err
 	}
-	if *broker == "" {
-		*broker = who.Broker()
-	}
-	if *broker == "" {
-		return cli.Hint(fmt.Errorf("household %s names no broker", *dir), "give its URL with --broker mqtts://HOST:8883")
-	}
-	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	v := &view{who: who, hosts: split(*hosts), log: log}
 	if v.listener, err = v.listen(ctx, *dir, *listen); err != nil {
 		return err
@@ -68,10 +67,6 @@ func runView(ctx context.Context, env *cli.Env, args []string) error {
 	defer v.listener.Close()
 	if len(v.hosts) == 0 {
 		v.inviter, v.token = newInviter(ctx, *dir, log)
-	}
-	up, err := feed.NewBroker(feed.BrokerConfig{MQTT: mqtt.Config{URL: *broker, TLS: who.TLS()}, View: true, Log: log})
-	if err != nil {
-		return err
 	}
 	return v.run(ctx, env.Stdout, rosterKeeper{up, who, log})
 }
@@ -170,4 +165,17 @@ func (k rosterKeeper) Run(ctx context.Context, each func(feed.Item)) error {
 		}
 		each(it)
 	})
+}
+
+// Know implements feed.Archive.
+func (k rosterKeeper) Know(known func(seal.CameraID) feed.Known) {
+	if a, ok := k.Feed.(feed.Archive); ok {
+		a.Know(known)
+	}
+}
+
+// Fill implements feed.Archive, as far as the feed is one.
+func (k rosterKeeper) Fill(camera seal.CameraID, first, last uint64) bool {
+	a, ok := k.Feed.(feed.Archive)
+	return ok && a.Fill(camera, first, last)
 }

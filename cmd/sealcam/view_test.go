@@ -171,9 +171,19 @@ func publishLive(t *testing.T, ctx context.Context, broker string, camera *ident
 }
 
 // liveFromFeed reads the page's feed up to the live message of a camera.
-func liveFromFeed(t *testing.T, ctx context.Context, origin string, camera seal.CameraID) []byte {
+func liveFromFeed(t *testing.T, ctx context.Context, origin string, camera seal.CameraID) (sealed []byte) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	readFeed(t, ctx, origin, camera, func(kind byte, payload []byte) bool {
+		sealed = payload
+		return kind == 3
+	})
+	return sealed
+}
+
+// readFeed reads the page's feed until each has had enough of a camera's records.
+func readFeed(t *testing.T, ctx context.Context, origin string, camera seal.CameraID, each func(kind byte, sealed []byte) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, "GET", origin+"/feed", nil)
 	if err != nil {
@@ -187,14 +197,14 @@ func liveFromFeed(t *testing.T, ctx context.Context, origin string, camera seal.
 	for {
 		var size uint32
 		if err := binary.Read(answer.Body, binary.BigEndian, &size); err != nil {
-			t.Fatalf("no live message: %v", err)
+			t.Fatalf("the feed has ended: %v", err)
 		}
 		record := make([]byte, size)
 		if _, err := io.ReadFull(answer.Body, record); err != nil {
 			t.Fatal(err)
 		}
-		if record[0] == 3 && string(record[2:54]) == string(camera) {
-			return record[62:]
+		if string(record[2:54]) == string(camera) && each(record[0], record[62:]) {
+			return
 		}
 	}
 }

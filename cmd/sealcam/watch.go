@@ -11,7 +11,6 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
-	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -25,6 +24,10 @@ Parts of a clip have one line together: when the last has come, or when no more 
 It says how many there are, from how long before the event, and which are missing;
 if those come after all, another line says so.
 
+What was sealed while this viewer was away comes from the household's keeper, where
+there is one, in the order in which it happened. With --keeper nothing but that
+keeper is used: no broker has to be reached.
+
 With --view, a camera shows live view for as long as this runs: a line each second
 says how much of it was verified, each frame proven to be of now.
 
@@ -37,21 +40,23 @@ check it again. What is stored is receipted, and the camera may then make room.
 
 // watchFlags is how "sealcam watch" was called.
 type watchFlags struct {
-	dir, name, broker string
-	save, view        string
-	live, sealed      bool
-	asJSON            bool
-	count             int
-	span              time.Duration
+	dir, name    string
+	ways         ways
+	save, view   string
+	live, sealed bool
+	asJSON       bool
+	count        int
+	span         time.Duration
 }
 
 // runWatch is "sealcam watch".
 func runWatch(ctx context.Context, env *cli.Env, args []string) error {
 	var f watchFlags
-	fs := env.Flags("watch", "sealcam watch --household DIR [--viewer NAME] [--broker URL] [--view CAMERA] [--save DIR [--live] [--sealed]] [--json] [--count N] [--for TIME]", watchText)
+	fs := env.Flags("watch", "sealcam watch --household DIR [--viewer NAME] [--broker URL] [--keeper URL [--since TIME]] [--view CAMERA] [--save DIR [--live] [--sealed]] [--json] [--count N] [--for TIME]", watchText)
 	fs.StringVar(&f.dir, "household", "", "the household's `directory`")
 	fs.StringVar(&f.name, "viewer", "", "which viewer this is; the only one if empty")
-	fs.StringVar(&f.broker, "broker", "", "the broker's `URL`; the household's own if empty")
+	f.ways.flags(fs)
+	f.ways.sinceFlag(fs)
 	fs.StringVar(&f.view, "view", "", "name or id of a `camera` whose live view is wanted")
 	fs.StringVar(&f.save, "save", "", "`directory` in which verified pictures are stored")
 	fs.BoolVar(&f.live, "live", false, "store live pictures too")
@@ -82,7 +87,8 @@ func runWatch(ctx context.Context, env *cli.Env, args []string) error {
 
 func watch(ctx context.Context, env *cli.Env, f watchFlags) error {
 	log := slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	who, up, err := connectTo(f.dir, f.name, f.broker, feed.BrokerConfig{View: f.view != "", Log: log})
+	f.ways.view = f.view != ""
+	who, up, err := f.ways.open(f.dir, f.name, log)
 	if err != nil {
 		return err
 	}

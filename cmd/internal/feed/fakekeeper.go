@@ -230,7 +230,9 @@ func (f *FakeKeeper) list(w http.ResponseWriter, r *http.Request) {
 		all = slices.DeleteFunc(all, func(e FakeEntry) bool {
 			return string(e.Camera) != camera || e.Seq < from || e.Seq > to || e.Received.Before(since)
 		})
-		slices.SortStableFunc(all, func(a, b FakeEntry) int { return cmp.Compare(a.Seq, b.Seq) })
+		if q.Get("by") == "seq" {
+			slices.SortStableFunc(all, func(a, b FakeEntry) int { return cmp.Compare(a.Seq, b.Seq) })
+		}
 	} else {
 		slices.Reverse(all) // newest=1 is all that is asked without a camera
 	}

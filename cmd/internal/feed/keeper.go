@@ -23,9 +23,11 @@ const DefaultSince = 7 * 24 * time.Hour
 // maxFills bounds what may be asked for with Fill and was not brought yet.
 const maxFills = 64
 
-// KeeperConfig says which keeper is read, and for whom.
+// KeeperConfig says which keepers are read, and for whom.
 type KeeperConfig struct {
-	URL string // https://HOST[:PORT][/PATH], before /v1
+	// URLs are where keepers of the household are reached: https://HOST[:PORT][/PATH],
+	// before /v1. One is read, and the next when it fails.
+	URLs []string
 	// TLS says whom to trust; the household's authority, and others.
 	TLS       *tls.Config
 	Household seal.HouseholdID
@@ -67,14 +69,18 @@ type KeeperStats struct {
 type Keeper struct {
 	config KeeperConfig
 	log    *slog.Logger
-	api    *api
+	apis   []*api
 	known  func(seal.CameraID) Known
 	// Run's own:
 	passed map[seal.CameraID]uint64 // highest number handed on
 	faults int                      // answers of no use, in a row
 	recent recent                   // handed on just now
+	turn   int                      // of apis
+	// someone is a camera of the household, on whose topic a roster would come.
+	someone seal.CameraID
 
 	mu      sync.Mutex
+	api     *api // that is read, or is tried; set by Run
 	up      bool
 	why     string // not up
 	fills   []span
@@ -86,12 +92,8 @@ type Keeper struct {
 // NewKeeper returns a Keeper; Run connects. It refuses a configuration that no
 // attempt could succeed with.
 func NewKeeper(c KeeperConfig) (*Keeper, error) {
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, cli.Hint(fmt.Errorf("keeper %.200q: not an address of a keeper", c.URL), "it looks like https://HOST:8490")
-	case c.Pass == nil || c.Now == nil:
-		return nil, errors.New("feed: a keeper needs passes and a clock")
+	if c.Pass == nil || c.Now == nil || len(c.URLs) == 0 {
+		return nil, errors.New("feed: a keeper needs an address, passes and a clock")
 	}
 	if _, err := seal.ParseHouseholdID(string(c.Household)); err != nil {
 		return nil, err
@@ -108,8 +110,16 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 	if c.Transport == nil {
 		c.Transport = newTransport(c.TLS)
 	}
+	var apis []*api
+	for _, text := range c.URLs {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return nil, cli.Hint(fmt.Errorf("%.200q is not the address of a keeper", text), "it looks like https://HOST:8490")
+		}
+		apis = append(apis, newAPI(c, u))
+	}
 	return &Keeper{
-		config: c, log: c.Log.With("part", "keeper"), api: newAPI(c, u),
+		config: c, log: c.Log.With("part", "keeper"), apis: apis, api: apis[0],
 		known:  func(seal.CameraID) Known { return Known{} },
 		passed: map[seal.CameraID]uint64{}, recent: newRecent(maxRecent), why: "not connected yet", filling: make(chan struct{}, 1),
 	}, nil
@@ -120,7 +130,13 @@ func (k *Keeper) Know(known func(seal.CameraID) Known) { k.known = known }
 
 // Run implements Feed.
 func (k *Keeper) Run(ctx context.Context, each func(Item)) error {
-	session := func(ctx context.Context) (time.Duration, error) { return k.session(ctx, each) }
+	session := func(ctx context.Context) (time.Duration, error) {
+		k.mu.Lock()
+		k.api = k.apis[k.turn%len(k.apis)]
+		k.mu.Unlock()
+		k.turn++
+		return k.session(ctx, each)
+	}
 	return again(ctx, k.config.Jitter, session, func(err error, news bool) {
 		k.set(false, err.Error())
 		if news {
@@ -134,10 +150,13 @@ func (k *Keeper) Send(ctx context.Context, camera seal.CameraID, kind string, pa
 	if kind != Command && kind != Roster {
 		return fmt.Errorf("a viewer sends to %s or %s, not to %.20q", Command, Roster, kind)
 	}
-	if up, _ := k.Link(); !up {
+	k.mu.Lock()
+	to, up := k.api, k.up
+	k.mu.Unlock()
+	if !up {
 		return ErrOffline
 	}
-	return k.api.send(ctx, camera, kind, payload)
+	return to.send(ctx, camera, kind, payload)
 }
 
 // Link implements Feed.

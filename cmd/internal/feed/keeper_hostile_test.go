@@ -73,7 +73,7 @@ func TestHostileKeeper(t *testing.T) {
 			{name: "withheld", give: give(nil), want: without("0:3"), withheld: 1},
 			{name: "not listed", want: without("0:3"), list: list(func(l []FakeEntry) []FakeEntry { return slices.Delete(l, 2, 3) })},
 			{name: "listed twice", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { return slices.Insert(l, 2, l[1]) })},
-			{name: "listed backwards", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { slices.Reverse(l); return l })},
+			{name: "listed backwards", want: slices.Concat([]string{"0:6"}, names(1, 1, 6)), list: list(func(l []FakeEntry) []FakeEntry { slices.Reverse(l); return l })},
 			{name: "another camera's listed", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { return append(l, entry(1, 6)) })},
 			{name: "under another number", want: without("0:3"), wrong: 1, list: list(func(l []FakeEntry) []FakeEntry { l[2].Hash = l[1].Hash; return l })},
 			{name: "of another size", want: without("0:3"), wrong: 1, list: list(func(l []FakeEntry) []FakeEntry { l[2].Size = 10; return l })},

@@ -135,7 +135,7 @@ type reading struct {
 func (h *house) read(at http.Handler, change func(*KeeperConfig), known func(seal.CameraID) Known) *reading {
 	h.t.Helper()
 	c := KeeperConfig{
-		URL: "https://keeper.test", Household: h.id, Now: time.Now, Transport: Inside{at}, Jitter: func() float64 { return 0 },
+		URLs: []string{"https://keeper.test"}, Household: h.id, Now: time.Now, Transport: Inside{at}, Jitter: func() float64 { return 0 },
 		Pass: func(k seal.KeyID) ([]byte, error) {
 			if k != "the keeper" {
 				return nil, fmt.Errorf("keeper %q is none of this household's", k)

@@ -255,15 +255,24 @@ func (a *api) newest(ctx context.Context) (uint64, error) {
 	return page.entries[0].cursor, nil
 }
 
+// first returns the number of the first message of a camera that was received at a
+// time or later, 0 if there is none.
+func (a *api) first(ctx context.Context, camera seal.CameraID, since time.Time) (uint64, error) {
+	u := a.of("messages")
+	u.RawQuery = url.Values{"camera": {string(camera)}, "since": {since.UTC().Format(time.RFC3339)}, "limit": {"1"}}.Encode()
+	page, err := a.page(ctx, u)
+	if err != nil || len(page.entries) == 0 {
+		return 0, err
+	}
+	return page.entries[0].seq, nil
+}
+
 // messages lists s from its from on.
 func (a *api) messages(ctx context.Context, s span, limit int) (page, error) {
 	u := a.of("messages")
 	q := url.Values{"camera": {string(s.camera)}, "by": {"seq"}, "limit": {strconv.Itoa(limit)}}
 	q.Set("from", strconv.FormatUint(s.from, 10))
 	q.Set("to", strconv.FormatUint(s.to, 10))
-	if !s.since.IsZero() {
-		q.Set("since", s.since.UTC().Format(time.RFC3339))
-	}
 	u.RawQuery = q.Encode()
 	got, err := a.page(ctx, u)
 	if err != nil {

@@ -38,11 +38,9 @@ type page struct {
 }
 
 // span is durable messages of a camera that are wanted: from..to, both included.
-// since, unless zero, says that they have to be received then or later.
 type span struct {
 	camera   seal.CameraID
 	from, to uint64
-	since    time.Time
 }
 
 // errList says that a list is not what was asked for.

@@ -144,7 +144,7 @@ func (k *Keeper) take(ctx context.Context, n event, each func(Item)) error {
 	if n.roster {
 		signed, err := k.api.roster(ctx)
 		if err == nil {
-			each(Item{Kind: Roster, Sealed: signed})
+			each(Item{Camera: k.someone, Kind: Roster, Sealed: signed, Stored: true})
 		}
 		return err
 	}

@@ -27,19 +27,31 @@ func (k *Keeper) due(ctx context.Context) (spans []span, err error) {
 		return nil, err
 	}
 	for _, c := range cameras {
+		k.someone = c.id
 		known := k.known(c.id)
 		for _, g := range known.Gaps {
 			spans = append(spans, span{camera: c.id, from: g.First, to: min(g.Last, c.last)})
 		}
 		above := span{camera: c.id, from: max(known.Head, k.passed[c.id]) + 1, to: c.last}
 		if above.from == 1 {
-			if above.since = k.config.Now().Add(-k.config.Since); k.config.Newest > 0 && c.last > k.config.Newest {
-				above.from = c.last - k.config.Newest + 1
+			if above.from, err = k.begin(ctx, c); err != nil {
+				return nil, err
 			}
 		}
-		spans = append(spans, above)
+		if above.from != 0 {
+			spans = append(spans, above)
+		}
 	}
 	return spans, nil
+}
+
+// begin returns where to begin with a camera that nothing is known of, 0 for nowhere.
+func (k *Keeper) begin(ctx context.Context, c kept) (uint64, error) {
+	first, err := k.api.first(ctx, c.id, k.config.Now().Add(-k.config.Since))
+	if k.config.Newest > 0 && c.last > k.config.Newest && first != 0 {
+		first = max(first, c.last-k.config.Newest+1)
+	}
+	return first, err
 }
 
 // reader reads the list of one span, some of it ahead.
@@ -200,7 +212,7 @@ func (k *Keeper) session(ctx context.Context, each func(Item)) (lasted time.Dura
 	defer news.close()
 	k.connected.Add(1)
 	k.set(true, "")
-	k.log.Info("connected to the keeper", "url", k.config.URL)
+	k.log.Info("connected to the keeper", "url", k.api.base)
 	err = k.serve(ctx, news, each)
 	if ctx.Err() == nil {
 		lasted = max(lasted, k.config.Now().Sub(since))
