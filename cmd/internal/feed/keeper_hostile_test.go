@@ -78,7 +78,7 @@ func TestHostileKeeper(t *testing.T) {
 			{name: "under another number", want: without("0:3"), wrong: 1, list: list(func(l []FakeEntry) []FakeEntry { l[2].Hash = l[1].Hash; return l })},
 			{name: "of another size", want: without("0:3"), wrong: 1, list: list(func(l []FakeEntry) []FakeEntry { l[2].Size = 10; return l })},
 			{name: "of no size", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { l[2].Size = -1; return l })},
-			{name: "huge", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { l[2].Size = 1 << 40; return l })},
+			{name: "huge", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { l[2].Size = 1 << 30; return l })},
 			{name: "of no stream", why: errList.Error(), list: list(func(l []FakeEntry) []FakeEntry { l[2].Stream = "rumour"; return l })},
 			{name: "a head that is not", want: all(), heads: func(_ seal.CameraID, n uint64) uint64 { return 1 << 63 }},
 			{name: "a head of before", want: slices.Concat(names(0, 1, 4), names(1, 1, 4)), heads: func(_ seal.CameraID, n uint64) uint64 { return n - 2 }},
