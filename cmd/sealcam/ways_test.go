@@ -229,4 +229,3 @@ func TestSpanOf(t *testing.T) {
 		}
 	}
 }
-
