@@ -45,6 +45,7 @@ func commands() []cli.Command {
 		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},
 		{Name: "inspect", Short: "say what a file shows to everybody", Run: runInspect},
 		{Name: "drill", Short: "try to show people strangers' pictures, millions of times", Run: runDrill},
+		{Name: "fleet", Short: "run thousands of cameras at once, and let things go wrong", Run: runFleet},
 		{Name: "devices", Short: "list the cameras of this machine, or try one", Run: runDevices},
 		{Name: "board", Short: "list and show boards, try their pins", Run: boardtool.New("sealcam", openCamera).Run},
 		{Name: "daynight", Short: "decide a recorded trace of day and night again, and draw it", Run: runDaynight},

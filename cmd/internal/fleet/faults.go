@@ -1,0 +1,85 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The kinds of trouble.
+const (
+	faultCut     = "cut"     // the network of a part of the cameras is gone for a while
+	faultFlap    = "flap"    // connections of a part are ended, and may come back at once
+	faultRestart = "restart" // the broker and its keeper are killed, and started again
+	faultClock   = "clock"   // some cameras' clocks are wrong, from the start
+	faultRelay   = "relay"   // who stands between keeper and viewers swaps, replays and changes messages
+)
+
+// FaultNames returns every kind of trouble.
+func FaultNames() []string {
+	return []string{faultCut, faultFlap, faultRestart, faultClock, faultRelay}
+}
+
+// chosen checks names.
+func chosen(names []string) (map[string]bool, error) {
+	set := map[string]bool{}
+	for _, n := range names {
+		if !slices.Contains(FaultNames(), n) {
+			return nil, fmt.Errorf("fault %.40q: expected some of %v", n, FaultNames())
+		}
+		set[n] = true
+	}
+	return set, nil
+}
+
+// fault is one trouble that begins and ends.
+type fault struct {
+	Kind   string
+	At     time.Duration // from the moment when all were there
+	Lasts  time.Duration
+	Groups []int // of cameras that it befalls, out of groups
+}
+
+// groups is how many parts a fleet has for faults; a camera is in one, by chance.
+const groups = 20
+
+// plan returns what happens in a run, by the seed: a flap and a cut of some of the
+// cameras first, then the broker, once all are back, and never two at a time.
+func (c Config) plan() (all []fault) {
+	on, _ := chosen(c.Faults)
+	rng := numbers(c.Seed, "faults", 0)
+	some := func(n int) []int { return rng.Perm(groups)[:n] }
+	part := func(p float64) time.Duration { return time.Duration(p * float64(c.For)) }
+	if on[faultFlap] {
+		all = append(all, fault{Kind: faultFlap, At: part(.05 + .03*rng.Float64()), Groups: some(2)})
+	}
+	if on[faultCut] {
+		all = append(all, fault{Kind: faultCut, At: part(.12 + .05*rng.Float64()), Lasts: part(.08), Groups: some(5)})
+	}
+	if on[faultRestart] {
+		// Early enough for all to be back within the run.
+		all = append(all, fault{Kind: faultRestart, At: part(.35), Lasts: min(part(.03), 10*time.Second)})
+	}
+	return all
+}
+
+// group is the part of the fleet that camera number i is in.
+func (c Config) group(i int) int { return numbers(c.Seed, "group", i).IntN(groups) }
+
+// clockError is by how much the clock of camera number i is wrong. Zero for most;
+// of the others some lag or lead by hours, some lead by months, and some begin in 1970.
+func (c Config) clockError(i int) (off time.Duration, lost bool) {
+	if !slices.Contains(c.Faults, faultClock) {
+		return 0, false
+	}
+	rng := numbers(c.Seed, "clock", i)
+	switch p := rng.Float64(); {
+	case p < .80:
+		return 0, false
+	case p < .90:
+		return time.Duration((rng.Float64()*2 - 1) * float64(3*time.Hour)), false
+	case p < .95:
+		return time.Duration(rng.Float64() * float64(300*24*time.Hour)), false
+	}
+	return 0, true
+}

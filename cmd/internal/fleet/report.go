@@ -1,0 +1,221 @@
+package fleet
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Held is what both sides hold in memory at one moment.
+type Held struct {
+	Cameras Memory `json:"cameras"`
+	Broker  Memory `json:"broker"`
+}
+
+// Return is how the fleet came back after a fault.
+type Return struct {
+	Fault  string        `json:"fault"`
+	At     time.Duration `json:"at_ns"`
+	Away   time.Duration `json:"away_ns"`     // how long the fault lasted
+	Took   time.Duration `json:"took_ns"`     // from its end until all cameras were back
+	Peak   int           `json:"peak_per_s"`  // connections that were begun in the busiest second
+	Turned uint64        `json:"turned_away"` // attempts for which the broker had no room to wait
+	Rates  []int         `json:"rates_per_s"` // connections of each second from the fault on
+	before sideStats     // of the broker
+	from   int           // of the series
+}
+
+// Side is what one side has used between the first event and the end.
+type Side struct {
+	CPU time.Duration `json:"cpu_ns"`
+	In  uint64        `json:"bytes_in"`  // over the network, with TLS
+	Out uint64        `json:"bytes_out"` //
+}
+
+// Report is what a run has found.
+type Report struct {
+	Cameras    int           `json:"cameras"`
+	Households int           `json:"households"`
+	For        time.Duration `json:"for_ns"`
+	Day        time.Duration `json:"day_ns"`
+	Events     float64       `json:"events_per_day"`
+	Size       int           `json:"typical_bytes"`
+	Seed       uint64        `json:"seed"`
+	Spread     time.Duration `json:"spread_ns"`
+	Bound      int           `json:"bound_per_s"`
+
+	Lost  uint64 `json:"lost"`  // the first number that must be 0
+	Wrong int    `json:"wrong"` // the second
+
+	Sealed      uint64   `json:"sealed"` // durable messages: pictures, and what cameras say about themselves
+	SealedBytes uint64   `json:"sealed_bytes"`
+	Arrived     uint64   `json:"arrived"`
+	Waiting     uint64   `json:"waiting"` // in spools, at the end
+	Dropped     uint64   `json:"dropped"` // given up by cameras for want of space, and confessed
+	Watched     Watched  `json:"watched"`
+	Returns     []Return `json:"returns"`
+
+	Connected   time.Duration `json:"connected_ns"` // from the beginning until all cameras were there
+	Connections uint64        `json:"connections"`  // made in all
+	Resumed     uint64        `json:"resumed"`      // of the broker's handshakes since its start, those that took up a session
+	Idle        Held          `json:"idle"`
+	End         Held          `json:"end"`
+	CameraSide  Side          `json:"camera_side"`
+	BrokerSide  Side          `json:"broker_side"`
+	Peak        int           `json:"peak_per_s"`
+
+	Notes []string `json:"notes,omitempty"`
+
+	start [2]sideStats
+	spent time.Duration // of brokers that were killed
+	from  uint64
+}
+
+func newReport(c Config) *Report {
+	return &Report{
+		Cameras: c.Cameras, Households: c.Homes(), For: c.For, Day: c.Day, Events: c.Events, Size: c.Size, Seed: c.Seed,
+		Spread: c.Spread, Bound: c.Handshakes,
+	}
+}
+
+// Passed says whether nothing was lost and nothing was shown wrongly.
+func (r *Report) Passed() bool { return r.Lost == 0 && r.Wrong == 0 }
+
+// before takes down what both sides have used before the first event.
+func (r *Report) before(run *run) { r.start = [2]sideStats{run.cameras.stats(), run.broker.stats()} }
+
+// after takes down what they have used since.
+func (r *Report) after(run *run) {
+	c, b := run.cameras.stats(), run.broker.stats()
+	r.CameraSide = Side{CPU: c.CPU - r.start[0].CPU, In: c.In - r.start[0].In, Out: c.Out - r.start[0].Out}
+	r.BrokerSide = Side{CPU: r.spent + b.CPU - r.start[1].CPU, In: r.CameraSide.Out, Out: r.CameraSide.In}
+}
+
+// returned takes down a return.
+func (r *Report) returned(run *run, back Return) {
+	if back.Fault == faultRestart { // another process has used this
+		r.spent += run.series.lastCPU
+	}
+	back.Rates = run.series.rates(back.from)
+	for _, n := range back.Rates {
+		back.Peak = max(back.Peak, n)
+	}
+	back.Turned = run.broker.stats().Turned - back.before.Turned
+	r.Returns = append(r.Returns, back)
+}
+
+// settle compares what cameras sealed with what arrived.
+func (r *Report) settle(cameras, kept map[string]*account) {
+	for id, c := range cameras {
+		var arrived uint64
+		if k := kept[id]; k != nil {
+			arrived = k.Count
+		}
+		r.Sealed += c.Head
+		r.Arrived += arrived
+		r.Waiting += c.Waiting
+		r.Dropped += c.Dropped
+		if have := arrived + c.Waiting + c.Acknowledged; c.Head > have {
+			r.Lost += c.Head - have
+		}
+	}
+}
+
+// finish fills in what is known at the end.
+func (r *Report) finish(run *run) {
+	c, b := run.cameras.stats(), run.broker.stats()
+	r.Watched = run.screens.watched()
+	r.Wrong = r.Watched.Wrong + int(b.Bad)
+	r.SealedBytes, r.Connections, r.Resumed = c.Bytes, c.Connects, b.Resumed
+	for _, n := range run.series.rates(0) {
+		r.Peak = max(r.Peak, n)
+	}
+}
+
+// WriteJSON writes r for programs.
+func (r *Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// WriteTable writes r for people.
+func (r *Report) WriteTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(name, format string, a ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
+	line("fleet", "%d cameras of %d households, seed %d", r.Cameras, r.Households, r.Seed)
+	line("lasted", "%v, a day is %v; all were there after %v", r.For, r.Day, r.Connected.Round(time.Second))
+	line("sealed", "%d messages, %s; %d arrived, %d wait in spools, %d given up for want of space", r.Sealed, size(r.SealedBytes), r.Arrived, r.Waiting, r.Dropped)
+	line("watched", "%d households: %d pictures shown, %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Tampered, words(r.Watched.Refused))
+	for _, b := range r.Returns {
+		line("after "+b.Fault, "all back in %v; at most %d connections a second of %d, %d turned away", b.Took.Round(time.Second/10), b.Peak, r.Bound, b.Turned)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := r.writeCosts(out); err != nil {
+		return err
+	}
+	for _, b := range r.Returns {
+		if b.Fault == faultRestart {
+			fmt.Fprintf(out, "\nconnections a second after the broker was started again\n%s", chart(b.Rates, r.Bound))
+		}
+	}
+	for _, e := range append(r.Watched.Examples, r.Notes...) {
+		fmt.Fprintln(out, e)
+	}
+	_, err := fmt.Fprintf(out, "\nlost %d, wrong %d\n", r.Lost, r.Wrong)
+	return err
+}
+
+// writeCosts writes what a camera costs on each side.
+func (r *Report) writeCosts(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	n := float64(r.Cameras)
+	each := func(v float64) string { return size(uint64(max(v, 0) / n)) }
+	fmt.Fprintf(w, "\ncost of one camera\tits side\tbroker and keeper\t\n")
+	row := func(name, a, b string) { fmt.Fprintf(w, "%s\t%s\t%s\t\n", name, a, b) }
+	row("memory, idle", each(float64(r.Idle.Cameras.Resident)), each(float64(r.Idle.Broker.Resident)))
+	row("in use after a collection", each(float64(r.Idle.Cameras.Heap+r.Idle.Cameras.Stacks)), each(float64(r.Idle.Broker.Heap+r.Idle.Broker.Stacks)))
+	row("memory, at the end", each(float64(r.End.Cameras.Resident)), each(float64(r.End.Broker.Resident)))
+	row("goroutines", fmt.Sprintf("%.1f", float64(r.Idle.Cameras.Goroutines)/n), fmt.Sprintf("%.1f", float64(r.Idle.Broker.Goroutines)/n))
+	day := float64(r.Day) / float64(r.For)
+	cpu := func(s Side) string {
+		return (time.Duration(float64(s.CPU) / n * day)).Round(10 * time.Microsecond).String()
+	}
+	row("processor, a day", cpu(r.CameraSide), cpu(r.BrokerSide))
+	row("sent, a day", each(float64(r.CameraSide.Out)*day), each(float64(r.BrokerSide.Out)*day))
+	return w.Flush()
+}
+
+// size is bytes for people.
+func size(n uint64) string {
+	for _, u := range []struct {
+		n    float64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if float64(n) >= u.n {
+			return fmt.Sprintf("%.1f %s", float64(n)/u.n, u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// words lists counts by name.
+func words(m map[string]int) string {
+	var all []string
+	for _, k := range sorted(m) {
+		all = append(all, fmt.Sprintf("%d %s", m[k], k))
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
+}
+
+// seconds rounds up.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -1,0 +1,53 @@
+package fleet
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// clockTick is what /proc counts processor time in: USER_HZ, which Linux has
+// fixed at 100 for every architecture that Go runs on.
+const clockTick = time.Second / 100
+
+// cpuTime is what this process has used, 0 where there is no /proc.
+func cpuTime() time.Duration {
+	b, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	// The name in parentheses may hold anything; see proc_pid_stat(5).
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * clockTick
+}
+
+// resident is the memory of this process, 0 where there is no /proc.
+func resident() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(f[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// measure collects garbage and says what is left. RSS is read before: it is what
+// the process takes as it runs.
+func measure() *Memory {
+	rss := resident()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return &Memory{Resident: rss, Heap: int64(m.HeapAlloc), Stacks: int64(m.StackInuse), Goroutines: runtime.NumGoroutine()}
+}
