@@ -55,8 +55,11 @@ enemies: ## rain, snow, wind, insects, ...: ten minutes of each at 5 to 30 frame
 poornet: ## 100 events over links of 256 kbit/s that lose 5 %: the picture before the clip, each time
 	$(GO) test -count=1 -timeout 60m -v ./cmd/internal/poornet -runs 100 -links 20
 
+# Where goroutines share memory; everything else of the libraries is one goroutine's own.
+SHARING := ./capture ./capture/stream ./uplink ./uplink/identity ./uplink/internal/... ./uplink/mqtt ./uplink/ota \
+	./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GOTEST) -race -timeout 15m -short ./capture ./capture/stream ./uplink/... ./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 15m -short $(SHARING)
 
 # What takes minutes where a processor is emulated and is no matter of the
 # processor: scrypt, large rosters, long films, large backlogs. unit runs it on this one.
