@@ -77,6 +77,9 @@ func openIndex(path, store string, sync bool) (x *index, err error) {
 				return err
 			}
 		}
+		if info, err := os.Stat(path); err != nil || info.Size() < b.Size() {
+			return fmt.Errorf("%w: the index is cut: %v", ErrDamaged, err)
+		}
 		t := tx{b}
 		st, err := t.state()
 		if err != nil {

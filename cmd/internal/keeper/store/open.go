@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,8 +94,7 @@ type house struct {
 // power cut. Where the index is lost it is made again, which reads everything.
 // The caller closes the store. ErrInUse and ErrNewer have their meaning.
 func Open(c Config) (*Store, error) {
-	s := &Store{config: c, log: c.Log, houses: map[seal.HouseholdID]*house{}, files: map[uint64]segment{}, disk: c.disk}
-	s.defaults()
+	s := newStore(c)
 	if err := s.open(); err != nil {
 		_ = s.closeFiles()
 		return nil, failure("open "+c.Dir, err)
@@ -101,7 +102,8 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) defaults() {
+func newStore(c Config) *Store {
+	s := &Store{config: c, log: c.Log, houses: map[seal.HouseholdID]*house{}, files: map[uint64]segment{}, disk: c.disk}
 	if s.config.Reserve == 0 {
 		s.config.Reserve = DefaultReserve
 	}
@@ -115,6 +117,7 @@ func (s *Store) defaults() {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.pending.clear()
+	return s
 }
 
 // peek is the hash of a sealed message whose signature and body are in order.
@@ -124,6 +127,17 @@ func peek(sealed []byte) ([32]byte, error) {
 }
 
 func (s *Store) open() error {
+	if err := s.openFiles(); err != nil {
+		return err
+	}
+	if err := s.openIndex(); err != nil {
+		return err
+	}
+	return s.finish(context.Background())
+}
+
+// openFiles opens all but the index.
+func (s *Store) openFiles() error {
 	if err := os.MkdirAll(s.config.Dir, 0o700); err != nil {
 		return err
 	}
@@ -138,13 +152,8 @@ func (s *Store) open() error {
 		}
 		s.disk = d
 	}
-	if s.name, err = prepare(s.disk); err != nil {
-		return err
-	}
-	if err := s.openIndex(); err != nil {
-		return err
-	}
-	return s.finish(context.Background())
+	s.name, err = prepare(s.disk)
+	return err
 }
 
 // prepare makes the directories of a store, and returns its name.
@@ -221,6 +230,9 @@ func (s *Store) finish(ctx context.Context) error {
 	}
 	s.write.Lock()
 	defer s.write.Unlock()
+	if _, err := s.dropEmpty(slices.Collect(maps.Values(s.files))); err != nil {
+		return err
+	}
 	for _, h := range deleting {
 		if _, _, err := s.deleteAll(ctx, h); err != nil {
 			return err

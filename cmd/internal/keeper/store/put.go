@@ -50,8 +50,8 @@ func (q *queue) take() (group []*call) {
 // Put stores messages, and returns when a power cut cannot take them: calls
 // that come while the disk is busy share its next fsync. It fills in Cursor
 // and Received. For each message there is nil, also if it was there already,
-// or ErrConflict, ErrDeleted or ErrMessage; the second error is for all of
-// them, ErrFull or one of the disk, and then none is stored. The caller has
+// or ErrConflict, ErrDeleted, ErrMessage, or ErrDamaged if what is known of its
+// household or number cannot be read; the second error is for all of them, ErrFull or one of the disk, and then none is stored. The caller has
 // checked that Visible is what the sealed bytes say.
 func (s *Store) Put(ctx context.Context, batch []Message) ([]error, error) {
 	if err := ctx.Err(); err != nil {
@@ -127,9 +127,10 @@ func (s *Store) commit(group []*call) error {
 	return nil
 }
 
-// refusal says that an error is about one message only.
+// refusal says that an error is about one message, and stops no other: one
+// household's damaged file is not the others' trouble.
 func refusal(err error) bool {
-	return errors.Is(err, ErrMessage) || errors.Is(err, ErrConflict) || errors.Is(err, ErrDeleted)
+	return errors.Is(err, ErrMessage) || errors.Is(err, ErrConflict) || errors.Is(err, ErrDeleted) || errors.Is(err, ErrDamaged)
 }
 
 // ready says whether anything can be written, and puts right what hindered it.

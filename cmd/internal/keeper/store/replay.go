@@ -56,9 +56,10 @@ func (s *Store) settle() error {
 }
 
 // replay puts into the index what the segments hold behind the place that it
-// knows of, and numbers the next segment. What is damaged there is handed to
-// lost, which may be nil, and erased.
-func (s *Store) replay(ctx context.Context, lost func(found)) error {
+// knows of, and numbers the next segment. It changes nothing but the index,
+// which then knows what is to be erased. With a check, records are held against
+// their hash and not only their checksum, and what is lost is told.
+func (s *Store) replay(ctx context.Context, check *Report) error {
 	segments, err := listSegments(s.disk)
 	if err != nil {
 		return err
@@ -78,23 +79,26 @@ func (s *Store) replay(ctx context.Context, lost func(found)) error {
 		if seg.ID == st.Segment {
 			from = st.At
 		}
-		if err := s.replaySegment(ctx, seg, from, lost); err != nil {
+		if err := s.replaySegment(ctx, seg, from, check); err != nil {
 			return fmt.Errorf("segment %s: %w", seg.name(), err)
 		}
 	}
-	_, err = s.dropEmpty(segments)
-	return err
+	return nil
 }
 
 // replaySegment adds a segment's records to the index, some at a time.
-func (s *Store) replaySegment(ctx context.Context, seg segment, from int64, lost func(found)) error {
+func (s *Store) replaySegment(ctx context.Context, seg segment, from int64, check *Report) error {
 	f, err := s.disk.Open(seg.name(), false)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r := replayer{s: s, houses: map[seal.HouseholdID]houseFile{}, lost: lost}
+	r := replayer{s: s, houses: map[seal.HouseholdID]houseFile{}, check: check}
 	_, err = scan(f, seg, from, func(m found) error {
+		if check != nil && !m.Damaged {
+			hash, err := s.config.Hash(m.Sealed)
+			m.Damaged = err != nil || hash != m.Visible.Hash
+		}
 		m.Sealed = nil
 		if r.found = append(r.found, m); len(r.found) < maxPending {
 			return ctx.Err()
@@ -109,7 +113,7 @@ type replayer struct {
 	s      *Store
 	houses map[seal.HouseholdID]houseFile
 	found  []found
-	lost   func(found)
+	check  *Report // nil: at a start
 }
 
 // write adds what was found to the index, with the place up to which it is.
@@ -136,26 +140,20 @@ func (p *replayer) write() error {
 }
 
 // add adds one record, if it is whole and was not deleted. Else it is noted for
-// erasing.
+// erasing, and its camera will be asked for it.
 func (p *replayer) add(c *change, m *found) error {
 	v := &m.Visible
-	if m.Damaged {
-		if p.lost != nil {
-			p.lost(*m)
-		}
+	h, err := p.house(v.Household)
+	if err != nil {
+		return err
+	}
+	deleted := h.Deleted[v.Camera]
+	switch {
+	case deleted.has(v.Seq):
+		return c.noteErase(&m.row, true)
+	case m.Damaged:
 		p.s.log.Warn("a stored message is damaged", "household", v.Household, "camera", v.Camera, "seq", v.Seq)
-		return c.noteErase(&m.row, true)
-	}
-	h, ok := p.houses[v.Household]
-	if !ok {
-		var err error
-		if h, err = loadHouse(p.s.disk, v.Household); err != nil {
-			return err
-		}
-		p.houses[v.Household] = h
-	}
-	if h.Deleted[v.Camera].has(v.Seq) {
-		return c.noteErase(&m.row, true)
+		return errors.Join(c.lose(v), p.check.lose(v), c.noteErase(&m.row, false))
 	}
 	switch old, err := c.find(v.Hash); {
 	case err == nil && old.place == m.place:
@@ -176,5 +174,32 @@ func (p *replayer) add(c *change, m *found) error {
 	if c.tree(treeSeq).Get(place32(cam.Num, v.Seq)) != nil || c.tree(treeArrival).Get(place32(line.Num, m.Cursor)) != nil {
 		return c.noteErase(&m.row, true)
 	}
-	return c.add(&m.row, h.Deleted[v.Camera])
+	return c.add(&m.row, deleted)
+}
+
+// house returns a household's file. One that is damaged stops a start, for what
+// was deleted must not come back; a check has told of it.
+func (p *replayer) house(id seal.HouseholdID) (houseFile, error) {
+	h, ok := p.houses[id]
+	if ok {
+		return h, nil
+	}
+	h, err := loadHouse(p.s.disk, id)
+	if errors.Is(err, ErrDamaged) && p.check != nil {
+		err = nil
+	}
+	if err == nil {
+		p.houses[id] = h
+	}
+	return h, err
+}
+
+// lose notes that a message is to be asked for again, unless it is there.
+func (c *change) lose(v *seal.Visible) error {
+	m, err := c.camera(v.Household, v.Camera)
+	if err != nil || c.tree(treeSeq).Get(place32(m.Num, v.Seq)) != nil {
+		return err
+	}
+	m.lose(v.Seq)
+	return nil
 }

@@ -30,9 +30,8 @@ func (t *track) add(seq uint64, size int, received time.Time, deleted ranges) {
 		t.miss(t.Last+1, seq-1, deleted)
 	case t.First != 0 && seq < t.First:
 		t.miss(seq+1, t.First-1, deleted)
-	default:
-		t.Missing.remove(seq, seq)
 	}
+	t.Missing.remove(seq, seq)
 	if t.First == 0 || seq < t.First {
 		t.First = seq
 	}
@@ -51,6 +50,12 @@ func (t *track) miss(first, last uint64, deleted ranges) {
 	if n := len(t.Missing) - MaxMissing; n > 0 {
 		t.Missing = slices.Delete(t.Missing, 0, n)
 	}
+}
+
+// lose takes note that a message that was kept is lost.
+func (t *track) lose(seq uint64) {
+	t.Last = max(t.Last, seq)
+	t.miss(seq, seq, nil)
 }
 
 // drop takes note that a message went; first is the lowest sequence that is
