@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"time"
@@ -26,8 +27,7 @@ func (u *Uplink) clock() string {
 		quality = u.config.Clock()
 	}
 	now := u.config.Now()
-	floor := time.Unix(u.spool.Clock(), 0)
-	if now.Before(before2024) || quality != seal.ClockNTP && now.Before(floor.Add(-clockSlack)) {
+	if now.Before(before2024) || quality != seal.ClockNTP && now.Before(u.floor().Add(-clockSlack)) {
 		return seal.ClockNone
 	}
 	if quality != seal.ClockNone {
@@ -41,21 +41,31 @@ func (u *Uplink) clock() string {
 // that was believed, or, on its first day, the day on which its own certificate
 // begins.
 func (u *Uplink) tlsTime() time.Time {
-	if u.clock() != seal.ClockNone {
-		return u.config.Now()
-	}
-	return u.floor()
+	t, _ := u.Time()
+	return t
 }
 
-// floor is a time that has passed for certain, as far as this camera knows.
+// floor is a time that has passed for certain, as far as this camera knows: the last
+// that was believed, or that at which its certificate was made.
 func (u *Uplink) floor() time.Time {
-	floor := time.Unix(u.spool.Clock(), 0)
-	if conf, err := u.config.Camera.TLS(); err == nil && len(conf.Certificates) > 0 && conf.Certificates[0].Leaf != nil {
-		if begins := conf.Certificates[0].Leaf.NotBefore; begins.After(floor) {
-			floor = begins.Add(24 * time.Hour)
-		}
+	return time.Unix(max(u.spool.Clock(), u.certified.Load()), 0)
+}
+
+// certify takes note of when the camera's certificates were made. A household's
+// begin a day before that.
+func (u *Uplink) certify() {
+	latest := max(u.certified.Load(), begin(u.config.Camera)+int64(24*time.Hour/time.Second))
+	u.certified.Store(max(latest, begin(u.config.Credentials)))
+}
+
+// begin returns when the certificate of from begins, in seconds since 1970; long ago
+// if there is none.
+func begin(from interface{ TLS() (*tls.Config, error) }) int64 {
+	conf, err := from.TLS()
+	if err != nil || len(conf.Certificates) == 0 || conf.Certificates[0].Leaf == nil {
+		return 0
 	}
-	return floor
+	return conf.Certificates[0].Leaf.NotBefore.Unix()
 }
 
 // laterTime returns by which time to judge again after err: a camera whose clock

@@ -37,6 +37,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if errors.Is(err, errCredentials) {
+			u.log.Info(errCredentials.Error())
+			continue
+		}
 		if lasted := u.config.Mono() - began; lasted >= steady || lasted >= useful && u.carried > before {
 			pauses.reset()
 			told = ""
@@ -101,7 +105,12 @@ func (u *Uplink) disconnected(why error) {
 
 // dial connects, with a will that is sealed like every message.
 func (u *Uplink) dial(ctx context.Context) (Conn, error) {
-	conf, err := u.config.Camera.TLS()
+	select {
+	case <-u.config.Credentials.Changed(): // this attempt is made with what changed
+	default:
+	}
+	u.certify()
+	conf, err := u.config.Credentials.TLS()
 	if err != nil {
 		return nil, err
 	}

@@ -68,13 +68,16 @@ type session struct {
 func (u *Uplink) session(ctx context.Context) error {
 	conn, err := u.dial(ctx)
 	if err != nil {
+		u.tried(ctx, err)
 		return err
 	}
 	defer conn.Close()
 	// First what viewers have to say: a roster decides to whom is sealed.
 	if err := conn.Subscribe(ctx, u.topic("roster"), u.topic("cmd")); err != nil {
+		u.tried(ctx, err)
 		return err
 	}
+	u.tried(ctx, nil)
 	s := &session{Uplink: u, conn: conn, confessed: u.config.Mono(), handed: progress{}}
 	if err := s.settings(ctx); err != nil {
 		return err
@@ -169,6 +172,8 @@ func (s *session) loop(ctx context.Context) error {
 				return errNoAck
 			}
 			patience.Reset(ackTime)
+		case <-s.config.Credentials.Changed():
+			return errCredentials
 		case <-s.wake:
 		case <-more:
 		}

@@ -25,9 +25,11 @@ type Status struct {
 	Firmware  string           `json:"firmware,omitempty"` // version; filled in by the uplink
 	Software  *Software        `json:"software,omitempty"`
 	Machine   *Machine         `json:"machine,omitempty"`
-	Settings  *SettingsStatus  `json:"settings,omitempty"`
-	Clock     string           `json:"clock,omitempty"` // its quality, as seals claim it; filled in by the uplink
-	Uptime    int64            `json:"uptime_s,omitempty"`
+	// Certificate is what the broker is opened with.
+	Certificate *Certificate    `json:"certificate,omitempty"`
+	Settings    *SettingsStatus `json:"settings,omitempty"`
+	Clock       string          `json:"clock,omitempty"` // its quality, as seals claim it; filled in by the uplink
+	Uptime      int64           `json:"uptime_s,omitempty"`
 
 	// Nonce, of the order that this status answers, travels in the seal. nil for none.
 	Nonce []byte `json:"-"`
@@ -54,6 +56,17 @@ type Software struct {
 	Trial   bool   `json:"trial,omitempty"`   // what runs has to prove itself yet
 	Number  uint64 `json:"number,omitempty"`  // of the newest release that was ever confirmed here
 	Fell    string `json:"fell,omitempty"`    // why the last trial was given up
+}
+
+// Certificate is what a camera shows its broker.
+type Certificate struct {
+	From   string    `json:"from"` // "pairing", "est" or "files"
+	Issuer string    `json:"issuer,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
+	Renew  time.Time `json:"renew,omitzero"` // when the camera asks for the next; zero if it does not
+	// Days are left of it, by the camera's clock; absent if that is not known.
+	Days    *int   `json:"days,omitempty"`
+	Trouble string `json:"trouble,omitempty"` // why there is no better one
 }
 
 // Machine is how what is under a camera is. Absent is what nobody knows.

@@ -28,6 +28,7 @@ import (
 	"maps"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/identity"
@@ -41,7 +42,9 @@ type Config struct {
 	Dir      string           // for the order of messages; made if missing
 	Messages string           // directory for the messages themselves, perhaps on a card; "" is Dir/messages
 	Camera   *identity.Camera // claimed
-	Broker   string           // mqtts://host:port, or several with commas between them: the nodes of one cluster
+	// Credentials open the broker; nil: Camera's, of its household.
+	Credentials Credentials
+	Broker      string // mqtts://host:port, or several with commas between them: the nodes of one cluster
 	// Spread is over what time cameras that lost their broker together come back to
 	// it, each at a random moment, and also when they are started together. 0 is for a
 	// home: at once, and then within a second. At most MaxSpread.
@@ -138,6 +141,8 @@ type Uplink struct {
 	wake     chan struct{} // there is something to publish
 	road                   // Run's own
 
+	certified atomic.Int64 // when its certificates were made, in seconds since 1970
+
 	mu         sync.Mutex
 	boot       [16]byte
 	sealer     *seal.Sealer // nil once revoked
@@ -188,6 +193,9 @@ func Open(c Config) (*Uplink, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Credentials == nil {
+		c.Credentials = household{c.Camera}
+	}
 	if c.Dial == nil {
 		c.Dial = func(ctx context.Context, c mqtt.Config) (Conn, error) { return mqtt.Dial(ctx, c) }
 	}
@@ -202,6 +210,7 @@ func Open(c Config) (*Uplink, error) {
 	if _, err := rand.Read(u.boot[:]); err != nil {
 		return nil, err
 	}
+	u.certify()
 	if err := u.openKeys(); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ const (
 )
 
 func cameraFiles() []string {
-	names := []string{cameraKeyFile, tlsKeyFile, pairingName, rosterFile, guardFile, codesFile}
+	names := []string{cameraKeyFile, tlsKeyFile, pairingName, rosterFile, guardFile, codesFile, string(Candidate), string(Proven), string(Anchors)}
 	for _, name := range names {
 		names = append(names, name+".new") // of a write that the power cut off
 	}

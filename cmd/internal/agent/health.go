@@ -20,6 +20,9 @@ func (a *Agent) health(s uplink.Status) *uplink.Health {
 	if a.up.Clock() == seal.ClockNone {
 		care = append(care, "the camera does not know the time: its pictures are in order, and without a date")
 	}
+	if c := s.Certificate; c != nil && c.Trouble != "" {
+		care = append(care, "the certificate for the broker: "+c.Trouble)
+	}
 	if words := a.settings.Passed.words(); words != "" && !a.settings.Passed.Closed {
 		care = append(care, words)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/sealcam/sealcam/capture/scene"
 	"github.com/sealcam/sealcam/capture/tamper"
 	"github.com/sealcam/sealcam/capture/v4l2"
+	"github.com/sealcam/sealcam/cmd/internal/enrol"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
@@ -41,8 +42,10 @@ type Config struct {
 	Light    Lighting                                      // day and night; nil leaves every frame LightUnknown
 	Encoder  func(v4l2.EncoderWant) (VideoEncoder, error)  // for clips of raw frames; nil is this machine's
 	Uplink   *uplink.Uplink
-	Privacy  *privacy.Keeper   // nil: never closed by itself, and what is said is not kept
-	Presses  <-chan pins.Press // of the button; may be nil
+	// Certificate is what Uplink opens the broker with, and renews it; nil: the pairing's.
+	Certificate *enrol.Credentials
+	Privacy     *privacy.Keeper   // nil: never closed by itself, and what is said is not kept
+	Presses     <-chan pins.Press // of the button; may be nil
 	// Software says what runs, and what became of updates; nil: nobody knows.
 	Software func() uplink.Software
 	Wanted   Wanted               // what its household wants it to be set to; nil: nobody knows
@@ -91,7 +94,8 @@ type Agent struct {
 	namer *naming.Namer // names what moved; nil for none
 	quiet quiet         // events that show nothing of model.only
 	up    *uplink.Uplink
-	ended bool // the source has; written before jobs is closed
+	cert  *enrol.Credentials // nil for the pairing's
+	ended bool               // the source has; written before jobs is closed
 
 	patience time.Duration // with the network, once the source has ended
 
@@ -117,7 +121,7 @@ func New(c Config) (*Agent, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink, patience: lingering}
+	a := &Agent{settings: c.Settings, now: c.Now, mono: c.Mono, log: c.Log, light: c.Light, up: c.Uplink, cert: c.Certificate, patience: lingering}
 	a.keeper, a.presses, a.alive, a.answers = c.Privacy, c.Presses, c.Alive, make(chan []byte)
 	if a.keeper == nil {
 		a.keeper = new(privacy.Keeper)
@@ -198,16 +202,17 @@ func (a *Agent) opened(open func(context.Context) (capture.Camera, error)) func(
 // fails for some seconds, published. What was not waits for the next Run.
 func (a *Agent) Run(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.frames(running) })    // light > Frame > kept frames
-	g.Go(func() error { return a.seal(running) })      // kept frames > Picture > Sealed, spooled
-	g.Go(func() error { return a.compress(running) })  // raw frames > frames of a clip
-	g.Go(func() error { return a.cut() })              // frames of a clip > Picture > Sealed, spooled
-	g.Go(func() error { return a.record() })           // all frames > Picture > Sealed, kept on a card
-	g.Go(func() error { return a.views(running) })     // frames > live view > Sealed, while somebody watches
-	g.Go(func() error { return a.up.Recall(running) }) // the card > broker, when a viewer asks
-	g.Go(func() error { return a.up.Run(running) })    // spool > broker; roster and commands back
-	g.Go(func() error { return a.status(running) })    // a sealed word on how the camera is
-	g.Go(func() error { return a.privacy(running) })   // closes the camera, and opens it
+	g.Go(func() error { return a.frames(running) })         // light > Frame > kept frames
+	g.Go(func() error { return a.seal(running) })           // kept frames > Picture > Sealed, spooled
+	g.Go(func() error { return a.compress(running) })       // raw frames > frames of a clip
+	g.Go(func() error { return a.cut() })                   // frames of a clip > Picture > Sealed, spooled
+	g.Go(func() error { return a.record() })                // all frames > Picture > Sealed, kept on a card
+	g.Go(func() error { return a.views(running) })          // frames > live view > Sealed, while somebody watches
+	g.Go(func() error { return a.up.Recall(running) })      // the card > broker, when a viewer asks
+	g.Go(func() error { return a.up.Run(running) })         // spool > broker; roster and commands back
+	g.Go(func() error { return a.cert.Run(running, a.up) }) // the certificate for the broker, before it ends
+	g.Go(func() error { return a.status(running) })         // a sealed word on how the camera is
+	g.Go(func() error { return a.privacy(running) })        // closes the camera, and opens it
 	err := g.Wait()
 	if errors.Is(err, ErrReset) {
 		return err

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sealcam/sealcam/cmd/internal/enrol"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/cmd/internal/pins"
 	"github.com/sealcam/sealcam/cmd/internal/privacy"
@@ -139,7 +141,11 @@ func life(ctx context.Context, s Settings, want *wishes, host Host, light *light
 	}
 	want.claimed(camera)
 	host.settings = want.take
-	up, err := OpenUplink(s, camera, host, log)
+	cert, err := enrol.Open(enrol.Config{Settings: s.Identity, Camera: camera, Mono: Monotonic, Chance: rand.Float64, Log: log.With("part", "identity")})
+	if err != nil {
+		return err
+	}
+	up, err := openUplink(s, camera, cert, host, log)
 	if err != nil {
 		return err
 	}
@@ -157,7 +163,7 @@ func life(ctx context.Context, s Settings, want *wishes, host Host, light *light
 	}
 	source := s.source().Auto()
 	a, err := New(Config{
-		Settings: s, Open: source.Open, Light: light, Uplink: up, Privacy: keeper, Presses: presses,
+		Settings: s, Open: source.Open, Light: light, Uplink: up, Certificate: cert, Privacy: keeper, Presses: presses,
 		Software: host.software, Wanted: want, Machine: tell.machine, Alive: host.Alive, Now: time.Now, Mono: Monotonic, Log: log,
 	})
 	if err != nil {
@@ -171,8 +177,13 @@ func life(ctx context.Context, s Settings, want *wishes, host Host, light *light
 	return a.Run(ctx)
 }
 
-// OpenUplink opens the way to the household's broker.
+// OpenUplink opens the way to the household's broker, by the household's own
+// certificate.
 func OpenUplink(s Settings, camera *identity.Camera, host Host, log *slog.Logger) (*uplink.Uplink, error) {
+	return openUplink(s, camera, nil, host, log)
+}
+
+func openUplink(s Settings, camera *identity.Camera, cert uplink.Credentials, host Host, log *slog.Logger) (*uplink.Uplink, error) {
 	broker := s.Uplink.Broker
 	if broker == "" {
 		broker = camera.Broker()
@@ -185,7 +196,7 @@ func OpenUplink(s Settings, camera *identity.Camera, host Host, log *slog.Logger
 		return nil, err
 	}
 	up, err := uplink.Open(uplink.Config{
-		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Broker: broker, Budget: s.Uplink.Budget.Bytes,
+		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Credentials: cert, Broker: broker, Budget: s.Uplink.Budget.Bytes,
 		LiveFor: liveFor(s.Live.Every.Duration), Firmware: host.Firmware, FirmwareHash: host.FirmwareHash, Now: time.Now, Mono: Monotonic,
 		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Settings: host.settings, Log: log,
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/sealcam/sealcam/boards/toml"
 	"github.com/sealcam/sealcam/capture"
 	"github.com/sealcam/sealcam/capture/daynight"
+	"github.com/sealcam/sealcam/cmd/internal/enrol"
 	"github.com/sealcam/sealcam/cmd/internal/lighting"
 	"github.com/sealcam/sealcam/cmd/internal/local"
 	"github.com/sealcam/sealcam/cmd/internal/naming"
@@ -72,6 +73,7 @@ type Settings struct {
 		Budget toml.ByteSize `toml:"budget"`
 		Status toml.Duration `toml:"status"`
 	} `toml:"uplink"`
+	Identity enrol.Settings   `toml:"identity"`
 	Update   UpdateSettings   `toml:"update"`
 	Watchdog WatchdogSettings `toml:"watchdog"`
 	Metrics  struct {
@@ -111,6 +113,7 @@ func Defaults() Settings {
 	s.Uplink.Budget.Bytes = 256 << 20
 	s.Uplink.Status.Duration = 5 * time.Minute
 	s.Model = naming.Defaults()
+	s.Identity.From = enrol.FromPairing
 	s.Update = defaultUpdate()
 	return s
 }
@@ -169,6 +172,9 @@ func (s Settings) Validate() error {
 		}
 	}
 	if key, expected := s.Update.Validate(); key != "" {
+		return &settingError{key, expected}
+	}
+	if key, expected := s.Identity.Validate(); key != "" {
 		return &settingError{key, expected}
 	}
 	if key, expected := s.Model.Validate(); key != "" {

@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "url", "root", "ca", "channel", "window", "engine", "args", "reboot", "device", "listen"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "url", "root", "ca", "channel", "window", "engine", "args", "reboot", "device", "listen", "from", "anchor", "pin", "secret", "factory_certificate", "factory_key", "certificate", "key"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -57,6 +57,11 @@ func TestSettingsRefused(t *testing.T) {
 		"motion mask":         {"[[motion.mask]]\nrect = [0, 0, 5]\n", ":2:1: motion.mask[0].rect: expected"},
 		"syntax":              {"state = \n", ":1:"},
 		"dark lamp":           {"[light]\nlamp_max = 3.0\n", ":1:"},
+		"unknown PKI":         {"[identity]\nfrom = \"scep\"\n", ":2:1: identity.from: expected pairing, est or files"},
+		"PKI without TLS":     {"[identity]\nfrom = \"est\"\nurl = \"http://ca.example\"\n", ":3:1: identity.url: expected https://"},
+		"PKI, short pin":      {"[identity]\nfrom = \"est\"\nurl = \"https://ca.example\"\npin = \"00:11\"\n", ":4:1: identity.pin: expected 64 hex digits"},
+		"factory half":        {"[identity]\nfrom = \"est\"\nurl = \"https://ca.example\"\nfactory_key = \"/k\"\n", ":4:1: identity.factory_key: expected"},
+		"files without":       {"[identity]\nfrom = \"files\"\n", ":2:1: identity.from: files needs"},
 		"odd schedule":        {"[privacy]\nschedule = [\"07:00-07:00\"]\n", ":2:1: privacy.schedule: expected spans that end at another time"},
 		"mask outside":        {"[[privacy.mask]]\nrect = [0, 0, 10, 10]\n[[privacy.mask]]\nrect = [0, 0, 2000, 10]\n", ":4:1: privacy.mask[1].rect: corner 2000, 0 lies outside"},
 		"relative command":    {"[pairing]\nwifi = [\"wifi.sh\"]\n", ":2:1: pairing.wifi: expected a command by its absolute path"},

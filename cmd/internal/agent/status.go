@@ -84,6 +84,7 @@ func (a *Agent) statusNow(began time.Duration) uplink.Status {
 	if a.unkept.Load() {
 		s.Troubles = append(s.Troubles, "what was said last about privacy is not kept: the camera's memory cannot be written")
 	}
+	s.Certificate = a.cert.Status(a.up.Time())
 	s.Health = a.health(s)
 	c := st.Capture
 	if a.namer != nil {

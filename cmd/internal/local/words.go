@@ -38,6 +38,7 @@ func Print(env *cli.Env, r Report) {
 	w.row("seeing", "", seeing(r))
 	if r.Pairing != Waiting {
 		w.uplink(r)
+		w.certificate(s.Certificate)
 		w.row("queue", "", queue(r.Uplink))
 		w.refused(r.Uplink.Refused)
 	}
@@ -106,6 +107,38 @@ func (w words) software(s *uplink.Software, version string) {
 		text, style = text+", on trial", cli.Warn
 	}
 	w.row("software", style, text)
+}
+
+// near is how many days before its end a certificate is worth a warning, if
+// nobody has said when it is renewed.
+const near = 30
+
+// certificate says what the broker is opened with.
+func (w words) certificate(c *uplink.Certificate) {
+	if c == nil {
+		return
+	}
+	text, style := "of its household", cli.Style("")
+	if c.From != "pairing" {
+		text = "by " + plain(c.From) + ", from " + plain(c.Issuer)
+	}
+	text += ", until " + c.Until.UTC().Format(time.DateOnly)
+	if c.Days != nil {
+		text += fmt.Sprintf(" (%d days left)", *c.Days)
+		if *c.Days < 0 || *c.Days < near && c.Renew.IsZero() {
+			style = cli.Warn
+		}
+	}
+	if !c.Renew.IsZero() {
+		text += ", renewed from " + c.Renew.UTC().Format(time.DateOnly)
+	}
+	if c.Trouble != "" {
+		style = cli.Warn
+	}
+	w.row("identity", style, text)
+	if c.Trouble != "" {
+		w.row("", cli.Warn, plain(c.Trouble))
+	}
 }
 
 func source(r Report) string {
