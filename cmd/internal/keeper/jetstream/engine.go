@@ -32,9 +32,9 @@ type Engine struct {
 	ready chan struct{} // closed when the index has caught up
 
 	mu      sync.Mutex
-	failed  error                      // why nothing is taken any more
-	awaited map[[16]byte]chan result   // what events did that were written here
-	again   []deletion                 // those that a keeper may have left unfinished
+	failed  error                    // why nothing is taken any more
+	awaited map[[16]byte]chan result // what events did that were written here
+	again   []deletion               // those that a keeper may have left unfinished
 	shards  map[uint16]js.Stream
 
 	said             atomic.Pointer[string] // by the cluster, unasked

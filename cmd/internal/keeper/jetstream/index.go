@@ -64,7 +64,7 @@ type index struct {
 	position uint64 // of the log, up to which it is in here
 	bytes    int64
 	moved    chan struct{} // closed when position moves; nil while nobody waits
-	refused   uint64 // events that said a second time what was said
+	refused  uint64        // events that said a second time what was said
 }
 
 func newIndex() *index {

@@ -87,9 +87,15 @@ func (s *Source) Run(ctx context.Context, each func(it feed.Item, done func(erro
 		return errors.Join(ctx.Err(), err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.keepOn(ctx, "shared work", func(ctx context.Context) error { return s.share(ctx, one) }) })
-	g.Go(func() error { return s.keepOn(ctx, "pieces", func(ctx context.Context) error { return s.pieces(ctx, one) }) })
-	g.Go(func() error { return s.keepOn(ctx, "rosters", func(ctx context.Context) error { return s.posted(ctx, one) }) })
+	g.Go(func() error {
+		return s.keepOn(ctx, "shared work", func(ctx context.Context) error { return s.share(ctx, one) })
+	})
+	g.Go(func() error {
+		return s.keepOn(ctx, "pieces", func(ctx context.Context) error { return s.pieces(ctx, one) })
+	})
+	g.Go(func() error {
+		return s.keepOn(ctx, "rosters", func(ctx context.Context) error { return s.posted(ctx, one) })
+	})
 	return g.Wait()
 }
 
