@@ -132,3 +132,36 @@ func TestConfigRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileKeeper: whatever a keeper does to viewers that were away, nothing is shown
+// wrongly, and all that is authentic is shown or known to be missing.
+func TestHostileKeeper(t *testing.T) {
+	r := run(t, Config{Deliveries: 3000, Sessions: 3, Seed: 5})
+	k := r.Keeper
+	if k.WrongShown != 0 || k.AuthenticUnaccounted != 0 || !r.Passed() {
+		t.Errorf("%d shown wrongly, %d unaccounted for: %q", k.WrongShown, k.AuthenticUnaccounted, r.Examples)
+	}
+	if k.Viewers != len(lies) || k.AuthenticShown < k.AuthenticSent/2 {
+		t.Errorf("%d viewers were shown %d of %d", k.Viewers, k.AuthenticShown, k.AuthenticSent)
+	}
+	for _, l := range lies {
+		row := k.Lies[l.name]
+		refused := 0
+		for _, n := range row.Refused {
+			refused += n
+		}
+		quiet := map[string]bool{"stale list": true, "left out of lists": true, "lower heads": true, "higher heads": true, "said to be deleted, and given": true}[l.name]
+		if row.Tried == 0 || refused == 0 && !quiet || row.Wrong != 0 {
+			t.Errorf("%s: %+v", l.name, row)
+		}
+	}
+	if row := k.Lies["withheld"]; row.Reported == 0 || row.Refused["not given"] == 0 {
+		t.Errorf("withheld: %+v", row)
+	}
+	if row := k.Lies["stale list"]; row.Reported != 0 {
+		t.Errorf("what came with a newer list is missing: %+v", row)
+	}
+	if row := k.Lies["said to be deleted, and given"]; row.Shown == 0 {
+		t.Errorf("said to be deleted: %+v", row)
+	}
+}

@@ -39,6 +39,7 @@ type Report struct {
 	// are tried by being looked at.
 	Clips   Row            `json:"clips"`
 	Attacks map[string]Row `json:"attacks"`
+	Keeper  Keeper         `json:"keeper"`
 
 	Seed       uint64   `json:"seed"`
 	Households int      `json:"households"`
@@ -50,9 +51,24 @@ type Report struct {
 	Examples   []string `json:"examples,omitempty"` // of what went wrong
 }
 
+// Keeper says what came of viewers that were away, and then read from a hostile keeper
+// what they had missed.
+type Keeper struct {
+	Viewers int            `json:"viewers"`
+	Lies    map[string]Row `json:"lies"` // Tried are lies told, Reported what the viewer then knew to be missing
+
+	WrongShown           int            `json:"wrong_shown"`
+	AuthenticSent        int            `json:"authentic_sent"`
+	AuthenticShown       int            `json:"authentic_shown"`
+	AuthenticAccounted   map[string]int `json:"authentic_accounted"`
+	AuthenticUnaccounted int            `json:"authentic_unaccounted"`
+}
+
 // Passed reports whether no picture was shown wrongly, and no authentic message
 // is unaccounted for.
-func (r *Report) Passed() bool { return r.WrongShown == 0 && r.AuthenticUnaccounted == 0 }
+func (r *Report) Passed() bool {
+	return r.WrongShown == 0 && r.AuthenticUnaccounted == 0 && r.Keeper.WrongShown == 0 && r.Keeper.AuthenticUnaccounted == 0
+}
 
 // maxExamples bounds what is told in detail.
 const maxExamples = 20
@@ -63,22 +79,29 @@ type tally struct {
 	forwarded  Row
 	clips      Row
 	rows       [len(table)]Row
+	lies       []Row // as lies
 	sent       int
 	fates      [fates]int
 	examples   []string
 }
 
 func newTally() *tally {
-	t := &tally{forwarded: Row{Refused: map[string]int{}}, clips: Row{Refused: map[string]int{}}}
+	t := &tally{lies: make([]Row, len(lies)), forwarded: Row{Refused: map[string]int{}}, clips: Row{Refused: map[string]int{}}}
 	for i := range t.rows {
 		t.rows[i].Refused = map[string]int{}
+	}
+	for i := range t.lies {
+		t.lies[i].Refused = map[string]int{}
 	}
 	return t
 }
 
 func (t *tally) row(attack int) *Row {
-	if attack == honest {
+	switch {
+	case attack == honest:
 		return &t.forwarded
+	case attack >= len(table):
+		return &t.lies[attack-len(table)]
 	}
 	return &t.rows[attack]
 }
@@ -92,6 +115,9 @@ func (t *tally) add(u *tally) {
 	t.clips.add(&u.clips)
 	for i := range t.rows {
 		t.rows[i].add(&u.rows[i])
+	}
+	for i := range t.lies {
+		t.lies[i].add(&u.lies[i])
 	}
 	t.sent += u.sent
 	for i, n := range u.fates {
@@ -119,6 +145,9 @@ func (t *tally) wrong() (n int) {
 	for i := range t.rows {
 		n += t.rows[i].Wrong
 	}
+	for i := range t.lies {
+		n += t.lies[i].Wrong
+	}
 	return n
 }
 
@@ -130,12 +159,27 @@ func (t *tally) report(r *Report) {
 		r.Attacks[table[i].name] = row
 	}
 	r.AuthenticSent, r.AuthenticShown = t.sent, t.fates[shown]
-	r.AuthenticAccounted = map[string]int{
+	r.AuthenticAccounted, r.AuthenticUnaccounted = t.account()
+	r.Examples = t.examples
+}
+
+// account adds up what was not shown, and why not.
+func (t *tally) account() (accounted map[string]int, unaccountedFor int) {
+	return map[string]int{
 		"superseded": t.fates[superseded], "expired": t.fates[expired],
 		"known_missing": t.fates[missing], "forgotten": t.fates[forgotten],
+	}, t.fates[unaccounted] + t.fates[refused]
+}
+
+// reportKeeper fills in r.Keeper; t is of those viewers alone.
+func (t *tally) reportKeeper(r *Report, viewers int) {
+	k := Keeper{Viewers: viewers, Lies: map[string]Row{}, WrongShown: t.wrong(), AuthenticSent: t.sent, AuthenticShown: t.fates[shown]}
+	k.AuthenticAccounted, k.AuthenticUnaccounted = t.account()
+	for i, row := range t.lies {
+		k.Lies[lies[i].name] = row
 	}
-	r.AuthenticUnaccounted = t.fates[unaccounted] + t.fates[refused]
-	r.Examples = t.examples
+	r.Keeper = k
+	r.Examples = append(r.Examples, t.examples...)
 }
 
 // WriteJSON writes the report for programs.
@@ -157,22 +201,36 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	line("none: forwarded as it came", r.Forwarded)
 	line("none: clips as they came", r.Clips)
+	for _, l := range lies {
+		line("keeper: "+l.name, r.Keeper.Lies[l.name])
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	a := r.AuthenticAccounted
-	_, err := fmt.Fprintf(w, `
+	if _, err := fmt.Fprintf(w, `
 deliveries   %d, to %d viewers of %d households with %d cameras each, in %v
 wrong        %d shown
 authentic    %d sent: %d shown, %d superseded by a newer live picture, %d expired before they came,
              %d withheld and known to be missing, %d withheld from a viewer that then lost its memory,
              %d unaccounted for
 `, r.Deliveries, r.Sessions, r.Households, r.Cameras, time.Duration(r.Seconds*float64(time.Second)).Round(100*time.Millisecond),
-		r.WrongShown, r.AuthenticSent, r.AuthenticShown, a["superseded"], a["expired"], a["known_missing"], a["forgotten"], r.AuthenticUnaccounted)
-	for _, e := range r.Examples {
-		fmt.Fprintf(w, "wrong        %s\n", e)
+		r.WrongShown, r.AuthenticSent, r.AuthenticShown, a["superseded"], a["expired"], a["known_missing"], a["forgotten"], r.AuthenticUnaccounted); err != nil {
+		return err
 	}
-	return err
+	k := r.Keeper
+	a = k.AuthenticAccounted
+	if _, err := fmt.Fprintf(w, `keeper       %d viewers were away and read from a hostile one: %d shown wrongly; %d authentic sent: %d shown,
+             %d expired, %d withheld and known to be missing, %d unaccounted for
+`, k.Viewers, k.WrongShown, k.AuthenticSent, k.AuthenticShown, a["superseded"]+a["expired"], a["known_missing"], k.AuthenticUnaccounted); err != nil {
+		return err
+	}
+	for _, e := range r.Examples {
+		if _, err := fmt.Fprintf(w, "wrong        %s\n", e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reasons lists why something was refused, the most frequent first.
@@ -194,8 +252,11 @@ func reasons(row Row) string {
 }
 
 func nameOf(attack int) string {
-	if attack == honest {
+	switch {
+	case attack == honest:
 		return "forwarded as it came"
+	case attack >= len(table):
+		return "keeper: " + lies[attack-len(table)].name
 	}
 	return table[attack].name
 }

@@ -95,7 +95,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	r := &Report{Broker: c.Broker, Seed: c.Seed, Households: c.Households, Cameras: c.Cameras, Sessions: c.Sessions, Viewer: c.viewer(), Seconds: c.Now().Sub(began).Seconds()}
 	d.total.report(r)
-	return r, nil
+	return r, d.keepers(ctx, r)
 }
 
 func (c *Config) viewer() string {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -82,6 +83,20 @@ func (f *FakeKeeper) Keep(items ...Item) error {
 		f.tell(id + eventText("message", e))
 	}
 	return nil
+}
+
+// Kept returns what it would list of everything, in order of arrival.
+func (f *FakeKeeper) Kept() []FakeEntry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.kept)
+}
+
+// Message returns the bytes of a hash, nil if it has none.
+func (f *FakeKeeper) Message(hash string) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bytes[hash]
 }
 
 // Forget drops what it has of a camera from one number to another, as a keeper that
@@ -203,7 +218,8 @@ func (f *FakeKeeper) cameras(w http.ResponseWriter, r *http.Request, path []stri
 		last[e.Camera] = max(last[e.Camera], e.Seq)
 	}
 	list := []map[string]any{}
-	for id, n := range last {
+	for _, id := range slices.Sorted(maps.Keys(last)) {
+		n := last[id]
 		if f.Heads != nil {
 			n = f.Heads(id, n)
 		}

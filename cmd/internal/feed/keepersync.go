@@ -194,6 +194,19 @@ func (k *Keeper) fault(err error) error {
 	return fmt.Errorf("%w, %d times in a row", err, maxFaults)
 }
 
+// Once hands on what the reader does not have, and returns: for who has no time to
+// follow, in place of Run.
+func (k *Keeper) Once(ctx context.Context, each func(Item)) error {
+	if err := k.api.about(ctx); err != nil {
+		return err
+	}
+	spans, err := k.due(ctx)
+	if err != nil {
+		return err
+	}
+	return k.bring(ctx, spans, false, each, func() error { return nil })
+}
+
 // session is one connection, from asking who is there to its end. It returns for how
 // long Items could come.
 func (k *Keeper) session(ctx context.Context, each func(Item)) (lasted time.Duration, err error) {
