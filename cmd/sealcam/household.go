@@ -20,7 +20,7 @@ and its certificates: keep it to yourself, and keep a copy in a safe place.`
 func householdVerbs() []cli.Command {
 	return []cli.Command{
 		{Name: "create", Short: "make a household with one viewer", Run: householdCreate},
-		{Name: "show", Short: "list cameras and viewers", Run: householdShow},
+		{Name: "show", Short: "list cameras, viewers and keepers", Run: householdShow},
 		{Name: "add-camera", Short: "take a camera in, and write its pairing", Run: householdAddCamera},
 		{Name: "pair", Short: "write a camera's pairing again", Run: householdPair},
 		{Name: "rename-camera", Short: "call a camera something else", Run: householdRenameCamera},
@@ -29,8 +29,11 @@ func householdVerbs() []cli.Command {
 		{Name: "add-viewer", Short: "let one more phone, screen or service look", Run: householdAddViewer},
 		{Name: "export-viewer", Short: "write what one viewer needs, without the owner key", Run: householdExportViewer},
 		{Name: "remove-viewer", Short: "stop a viewer from the next picture on", Run: householdRemoveViewer},
+		{Name: "roles", Short: "say what a viewer may", Run: householdRoles},
+		{Name: "groups", Short: "put a camera into groups", Run: householdGroups},
+		{Name: "keeper", Short: "say who stores what the cameras seal", Run: householdKeeper},
 		{Name: "broker", Short: "write certificates and access rules for a Mosquitto broker", Run: householdBroker},
-		{Name: "acl", Short: "print the access rules for a Mosquitto broker", Run: householdACL},
+		{Name: "acl", Short: "print the access rules for a broker", Run: householdACL},
 		{Name: "publish", Short: "bring the newest roster to every camera now", Run: householdPublish},
 		{Name: "recovery", Short: "write a key to keep elsewhere, in case this directory is lost", Run: householdRecovery},
 		{Name: "recover", Short: "take control again with a recovery file", Run: householdRecover},
@@ -111,10 +114,13 @@ works in a viewer's directory too.`, []string{"DIR"}, nil)
 	fmt.Fprintf(w, "household\t%s\nbroker\t%s\nroster\t%d, of %s\n", about.ID, orNone(about.Broker), r.Version, day(r.Issued))
 	fmt.Fprintf(w, "owner\t%s\t%s\n", r.Signer, recoveries(r))
 	for _, c := range r.Cameras {
-		fmt.Fprintf(w, "camera\t%s\t%s\tsince %s\n", c.ID, c.Name, day(c.Since))
+		fmt.Fprintf(w, "camera\t%s\t%s\tsince %s%s\n", c.ID, c.Name, day(c.Since), inGroups(c))
 	}
 	for _, v := range r.Viewers {
-		fmt.Fprintf(w, "viewer\t%s\t%s\n", v.ID(), v.Name)
+		fmt.Fprintf(w, "viewer\t%s\t%s%s\n", v.ID(), v.Name, saidRoles(v))
+	}
+	for _, k := range r.Keepers {
+		fmt.Fprintf(w, "keeper\t%s\t%s\t%s\n", k.ID(), k.Name, k.URL)
 	}
 	for _, id := range r.Revoked {
 		fmt.Fprintf(w, "removed\t%s\n", id)

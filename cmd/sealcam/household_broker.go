@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ func householdBroker(_ context.Context, env *cli.Env, args []string) error {
 	rest, err := verbArgs(env, args, "household broker", "--host NAME[,NAME...]", `
 Writes into NEWDIR what a Mosquitto broker needs to serve the household, and nobody
 else: a certificate for the names or addresses it is reached by, the household's
-authority, its configuration and its access rules. The rules name every viewer:
-after a change of viewers write them again, with sealcam household acl.`,
+authority, its configuration and its access rules. The rules name every viewer and
+keeper: after a change of these write them again, with sealcam household acl.`,
 		[]string{"DIR", "NEWDIR"}, func(fs *flags) {
 			fs.StringVar(&host, "host", "", "`names` or addresses under which the broker is reached, with commas between")
 		})
@@ -78,31 +79,90 @@ after a change of viewers write them again, with sealcam household acl.`,
 }
 
 func householdACL(_ context.Context, env *cli.Env, args []string) error {
-	rest, err := verbArgs(env, args, "household acl", "", `
-Prints the access rules that let cameras and viewers of the household do their
-part on a Mosquitto broker, and no more. They name every viewer as the roster has
-it: write them again after a change of viewers, and have Mosquitto read them again
-(kill -HUP).`, []string{"DIR"}, nil)
+	var server string
+	rest, err := verbArgs(env, args, "household acl", "[--for mosquitto|nats]", `
+Prints the access rules that let cameras, viewers and keepers of the household do
+their part on a Mosquitto broker, and no more. They name every viewer and keeper as
+the roster has it: write them again after a change of these, and have Mosquitto read
+them again (kill -HUP). Those for nats-server are the users of its "authorization",
+for an MQTT listener with verify_and_map; they name every camera too.`,
+		[]string{"DIR"}, func(fs *flags) {
+			fs.StringVar(&server, "for", "mosquitto", "the `broker` that they are for")
+		})
 	if err != nil {
 		return err
+	}
+	rules, ok := map[string]func(*seal.Roster) string{"mosquitto": accessRules, "nats": natsRules}[server]
+	if !ok {
+		return cli.Usagef("--for %q: there are rules for mosquitto and nats", server)
 	}
 	about, err := identity.ReadHousehold(rest[0])
 	if err != nil {
 		return hintNoHousehold(rest[0], err)
 	}
-	_, err = io.WriteString(env.Stdout, accessRules(about.Roster))
+	_, err = io.WriteString(env.Stdout, rules(about.Roster))
 	return err
 }
 
 // accessRules lets each camera do what it likes below its own name, and each
-// viewer read all of the household and write commands, rosters and settings.
+// viewer and keeper read all of the household and write what cameras are told.
 func accessRules(r *seal.Roster) string {
 	var b strings.Builder
 	b.WriteString(mosquittoACL)
-	for _, v := range r.Viewers {
-		fmt.Fprintf(&b, "\nuser %s%s\ntopic read sealcam/v1/#\ntopic write sealcam/v1/+/cmd\ntopic write sealcam/v1/+/roster\ntopic write sealcam/v1/+/settings/+\n", identity.ViewerPrefix, v.Name)
+	for _, user := range brokerUsers(r) {
+		fmt.Fprintf(&b, "\nuser %s\ntopic read sealcam/v1/#\n", user)
+		for _, kind := range toldKinds() {
+			fmt.Fprintf(&b, "topic write sealcam/v1/+/%s\n", kind)
+		}
 	}
 	return b.String()
+}
+
+// brokerUsers returns the names at the broker of all but the cameras: those in their
+// certificates.
+func brokerUsers(r *seal.Roster) []string {
+	var users []string
+	for _, v := range r.Viewers {
+		users = append(users, identity.ViewerPrefix+v.Name)
+	}
+	for _, k := range r.Keepers {
+		users = append(users, identity.KeeperPrefix+k.Name)
+	}
+	return users
+}
+
+// toldKinds are the topics below a camera's name on which it is told something.
+func toldKinds() []string { return []string{"cmd", "roster", "settings/+"} }
+
+// natsRules says the same as the users of nats-server's configuration: a topic's slash
+// is a subject's dot, and there is no pattern for a camera's own name.
+func natsRules(r *seal.Roster) string {
+	var b strings.Builder
+	user := func(name, subscribe string, publish ...string) {
+		for i, topic := range publish {
+			publish[i] = fmt.Sprintf("%q", natsSubject(topic))
+		}
+		fmt.Fprintf(&b, "  { user: %q, permissions: { publish: [%s], subscribe: [%q, \"$MQTT.sub.>\"] } }\n",
+			"CN="+name, strings.Join(publish, ", "), natsSubject(subscribe))
+	}
+	b.WriteString("users: [\n")
+	for _, c := range r.Cameras {
+		own := "sealcam/v1/" + string(c.ID) + "/#"
+		user(string(c.ID), own, own)
+	}
+	var told []string
+	for _, kind := range toldKinds() {
+		told = append(told, "sealcam/v1/+/"+kind)
+	}
+	for _, name := range brokerUsers(r) {
+		user(name, "sealcam/v1/#", slices.Clone(told)...)
+	}
+	b.WriteString("]\n")
+	return b.String()
+}
+
+func natsSubject(topic string) string {
+	return strings.NewReplacer("/", ".", "+", "*", "#", ">").Replace(topic)
 }
 
 func householdPublish(ctx context.Context, env *cli.Env, args []string) error {

@@ -169,20 +169,52 @@ func (a *authority) server(hosts []string, pub *ecdsa.PublicKey, now time.Time) 
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	for _, host := range hosts {
-		if ip := net.ParseIP(host); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else if err := checkHost(host); err != nil {
-			return nil, err
-		} else {
-			template.DNSNames = append(template.DNSNames, host)
-		}
+	if err := addHosts(template, hosts); err != nil {
+		return nil, err
 	}
 	cert, err := sign(template, a.cert, pub, a.key)
 	if err != nil {
 		return nil, err
 	}
 	return certPEM(cert), nil
+}
+
+// keeper signs a certificate for a keeper: it connects to the broker under name, and
+// serves at hosts, of which there may be none.
+func (a *authority) keeper(name string, hosts []string, pub *ecdsa.PublicKey, now time.Time) ([]byte, error) {
+	until := now.AddDate(serverYears, 0, 0)
+	if until.After(a.cert.NotAfter) {
+		until = a.cert.NotAfter
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		NotBefore:   later(now.Add(-backdate), a.cert.NotBefore),
+		NotAfter:    until,
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}
+	if err := addHosts(template, hosts); err != nil {
+		return nil, err
+	}
+	cert, err := sign(template, a.cert, pub, a.key)
+	if err != nil {
+		return nil, err
+	}
+	return certPEM(cert), nil
+}
+
+// addHosts says in template at which names and addresses its holder is reached.
+func addHosts(template *x509.Certificate, hosts []string) error {
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else if err := checkHost(host); err != nil {
+			return err
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	return nil
 }
 
 // sign fills in a random serial number and signs.

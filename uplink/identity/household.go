@@ -252,7 +252,9 @@ func (h *Household) nextRoster(edit func(r *seal.Roster) error) (next seal.Roste
 	next.Viewers = slices.Clone(old.Viewers)
 	next.Revoked = slices.Clone(old.Revoked)
 	next.Withdrawn = slices.Clone(old.Withdrawn)
+	next.Keepers = slices.Clone(old.Keepers)
 	next.Version++
+	next.Prev = old.Hash()
 	return next, edit(&next)
 }
 

@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -176,20 +174,39 @@ func (h *Household) RemoveViewer(name string) error {
 	}); err != nil {
 		return err
 	}
-	dir := filepath.Join(h.dir, viewersDir, name)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	r, _, err := h.Roster()
-	if err != nil {
-		return err
-	}
-	aside := filepath.Join(h.dir, "removed")
-	if err := makeDir(aside); err != nil {
-		return err
-	}
-	return os.Rename(dir, filepath.Join(aside, fmt.Sprintf("%s-%d", name, r.Version)))
+	return h.setAside(filepath.Join(h.dir, viewersDir, name), name)
 }
+
+// SetRoles says what the viewer called name may from now on.
+func (h *Household) SetRoles(name string, roles seal.Roles) error {
+	return h.change(func(r *seal.Roster) error {
+		i := viewerIndex(r, name)
+		if i < 0 {
+			return fmt.Errorf("viewer %.60q: %w", name, ErrNoSuchViewer)
+		}
+		r.Viewers[i].Roles = roles
+		if !slices.ContainsFunc(r.Viewers, func(v seal.Viewer) bool { return v.May(seal.MayWatch) }) {
+			return ErrNobodyWatches
+		}
+		return nil
+	})
+}
+
+// SetGroups puts a camera into exactly these groups, which settings can be meant
+// for.
+func (h *Household) SetGroups(id seal.CameraID, groups []string) error {
+	return h.change(func(r *seal.Roster) error {
+		i := slices.IndexFunc(r.Cameras, func(c seal.RosterCamera) bool { return c.ID == id })
+		if i < 0 {
+			return fmt.Errorf("camera %.60s: %w", id, ErrNoSuchCamera)
+		}
+		r.Cameras[i].Groups = slices.Compact(slices.Sorted(slices.Values(groups)))
+		return nil
+	})
+}
+
+// ErrNobodyWatches says that a change would leave cameras without anybody to seal to.
+var ErrNobodyWatches = errors.New("no viewer of the household could watch any more: its cameras would seal nothing")
 
 // IssueServer makes a key and a certificate for a broker or page that clients
 // reach by one of hosts (names or addresses), both PEM.

@@ -200,3 +200,26 @@ func TestSealedToWatchers(t *testing.T) {
 		t.Errorf("sealed to nobody: %v", err)
 	}
 }
+
+// TestPeekRoster: whose roster something says to be, and of which version, without
+// belief in it; what a later format has signed can be told from what is broken.
+func TestPeekRoster(t *testing.T) {
+	s := newSite(t)
+	b, err := SignRoster(s.owner, Roster{Version: 7})
+	must(t, err)
+	if h, version, err := PeekRoster(b); h != s.id || version != 7 || err != nil {
+		t.Errorf("%s, %d, %v", h, version, err)
+	}
+	forged := Envelope{Key: newKey(t), Type: TypeRoster}.Sign(t, map[int]any{3: string(s.id), -65537: 2, -65538: 9, -65590: true})
+	if h, version, err := PeekRoster(forged); h != s.id || version != 9 || err != nil {
+		t.Errorf("of a later format: %s, %d, %v", h, version, err)
+	}
+	if _, err := OpenRoster(s.id, forged); ReasonOf(err) != Malformed || !errors.Is(err, ErrNewer) {
+		t.Errorf("of a later format: %v", err)
+	}
+	for name, b := range map[string][]byte{"nothing": nil, "a pass": s.pass(t, s.owner, nil), "large": make([]byte, MaxRoster+1), "a byte more": append(b, 0)} {
+		if _, _, err := PeekRoster(b); ReasonOf(err) != Malformed || errors.Is(err, ErrNewer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -163,6 +163,30 @@ func OpenRoster(h HouseholdID, b []byte) (*Roster, error) {
 // Prev of the roster after it; zero if r was not opened.
 func (r *Roster) Hash() [32]byte { return r.digest }
 
+// PeekRoster reads of which household b says to be a roster, and which version.
+// Nothing of it is checked: it is for finding out what to hand to OpenRoster. The
+// error is a *Refusal, Malformed.
+func PeekRoster(b []byte) (h HouseholdID, version uint64, err error) {
+	if len(b) > MaxRoster {
+		return "", 0, refuse(Malformed, "roster of %d bytes, at most %d", len(b), MaxRoster)
+	}
+	e, err := parse1(b, typeRoster)
+	if err != nil {
+		return "", 0, refuseErr(Malformed, "roster", err)
+	}
+	var c struct {
+		Audience string `cbor:"3,keyasint"`
+		Roster   uint64 `cbor:"-65538,keyasint"`
+	}
+	if err := lax.Unmarshal(e.payload, &c); err != nil {
+		return "", 0, refuseErr(Malformed, "roster", err)
+	}
+	if err := checkIDs(c.Audience); err != nil {
+		return "", 0, refuseErr(Malformed, "roster", err)
+	}
+	return HouseholdID(c.Audience), c.Roster, nil
+}
+
 func (r *Roster) checkSignature(e *envelope, c rosterClaims) error {
 	if formatID(sha256.Sum256(r.Owner)) != c.Audience {
 		return refuse(BrokenSeal, "the founding key does not belong to household %s", c.Audience)

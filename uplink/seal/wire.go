@@ -14,6 +14,10 @@ import (
 // decoder might overlook (a longer integer, another key order, null for
 // absent, a float for an integer) is still refused.
 
+// ErrNewer is in the Refusal, which is Malformed, of what a later version of the
+// format has signed.
+var ErrNewer = errors.New("a newer program may open it")
+
 var errEncoding = errors.New("not the one deterministic encoding, or a claim is missing")
 
 func encMode() cbor.EncMode {
@@ -67,7 +71,7 @@ func decodeClaims(b []byte, v any) error {
 		Version uint64 `cbor:"-65537,keyasint"`
 	}
 	if err := lax.Unmarshal(b, &c); err == nil && c.Version > Version {
-		return fmt.Errorf("format version %d, this program knows %d: a newer program may open it", c.Version, uint64(Version))
+		return fmt.Errorf("format version %d, this program knows %d: %w", c.Version, uint64(Version), ErrNewer)
 	}
 	if err := decode(b, v); err != nil {
 		return err
