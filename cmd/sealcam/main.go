@@ -40,6 +40,7 @@ func commands() []cli.Command {
 		{Name: "fetch", Short: "get what a camera has recorded between two times", Run: runFetch},
 		{Name: "privacy", Short: "close a camera, or open it again", Run: runPrivacy},
 		{Name: "settings", Short: "set cameras from afar, signed and taken back if they fail", Run: runSettings},
+		{Name: "keep", Short: "keep what cameras seal, for viewers that were away", Run: runKeep},
 		{Name: "bridge", Short: "show the cameras in Home Assistant", Run: runBridge},
 		{Name: "verify", Short: "check sealed files", Run: runVerify},
 		{Name: "export", Short: "write plain media with a proof that needs no key", Run: runExport},

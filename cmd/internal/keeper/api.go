@@ -104,7 +104,7 @@ func (k *Keeper) Handler() http.Handler {
 		"GET /v1/households/{household}/feed":                     k.withPass(k.getFeed),
 		"POST /v1/households/{household}/cameras/{camera}/{kind}": k.post,
 		"POST /v1/households/{household}/delete":                  k.postDelete,
-		"/": func(http.ResponseWriter, *http.Request) error { return fail(http.StatusNotFound, "no such path") },
+		"/":                                                       func(http.ResponseWriter, *http.Request) error { return fail(http.StatusNotFound, "no such path") },
 	} {
 		mux.Handle(pattern, k.counted(route(pattern), h))
 	}

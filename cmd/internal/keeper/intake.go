@@ -131,8 +131,11 @@ func (k *Keeper) takeIn(ctx context.Context, batch []arrival) error {
 		}
 		return err
 	}
+	seen := map[[32]byte]bool{} // twice in one batch
 	for i, a := range good {
-		k.stored(a, messages[i].Entry, each[i], began)
+		e := messages[i].Entry
+		k.stored(a, e, each[i], seen[e.Visible.Hash] || e.Received.Before(began))
+		seen[e.Visible.Hash] = true
 	}
 	return nil
 }
@@ -195,11 +198,12 @@ func places(kind string, s seal.Stream) bool {
 	return false
 }
 
-// stored counts what became of a message that was handed to the store.
-func (k *Keeper) stored(a arrival, e store.Entry, err error, began time.Time) {
+// stored counts what became of a message that was handed to the store. known says
+// that it was there already.
+func (k *Keeper) stored(a arrival, e store.Entry, err error, known bool) {
 	v := e.Visible
 	switch {
-	case err == nil && e.Received.Before(began):
+	case err == nil && known:
 		k.figures.verdict(again, len(a.Sealed))
 	case err == nil:
 		k.figures.verdict(kept, len(a.Sealed))
@@ -235,4 +239,3 @@ func (k *Keeper) handOn(a arrival, v seal.Visible) {
 	}
 	a.done(nil)
 }
-

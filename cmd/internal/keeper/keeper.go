@@ -148,7 +148,7 @@ func (k *Keeper) ID() seal.KeyID { return k.id }
 // not name this keeper any more, is told and left.
 func (k *Keeper) remember(ctx context.Context) error {
 	return k.config.Store.Rosters(ctx, func(h seal.HouseholdID, signed []byte) error {
-		if _, err := k.rosters.take(signed); err != nil {
+		if _, err := k.rosters.take(signed, true); err != nil {
 			k.log.Warn("a roster that was kept is not used", "household", h, "err", err)
 		}
 		return nil

@@ -13,8 +13,6 @@ import (
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-
-
 // post hands on to a camera what somebody of its household has signed for it. It
 // needs no pass: the signature is one.
 func (k *Keeper) post(w http.ResponseWriter, r *http.Request) error {

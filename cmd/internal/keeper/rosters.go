@@ -102,8 +102,9 @@ func (r *rosters) all() []seal.HouseholdID {
 
 // take puts a roster in force. The error says why not; the one that is in force
 // already is a *seal.Refusal with Duplicate. A roster that does not name this keeper
-// any more ends its service for that household.
-func (r *rosters) take(signed []byte) (*seal.Roster, error) {
+// any more ends its service for that household. kept says that it was in force before
+// a restart.
+func (r *rosters) take(signed []byte, kept bool) (*seal.Roster, error) {
 	h, _, err := seal.PeekRoster(signed)
 	if err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (r *rosters) take(signed []byte) (*seal.Roster, error) {
 		}
 	}
 	switch {
-	case !named && old == nil:
+	case !named && old == nil && !kept:
 		return nil, errNotNamed
 	case len(r.served) > 0 && !slices.Contains(r.served, h):
 		return nil, errNotServed
@@ -187,7 +188,7 @@ func (k *Keeper) readRosters(ctx context.Context) error {
 // takeRoster puts a roster in force and keeps it over restarts. The one in force
 // already is fine.
 func (k *Keeper) takeRoster(ctx context.Context, signed []byte) (*seal.Roster, error) {
-	roster, err := k.rosters.take(signed)
+	roster, err := k.rosters.take(signed, false)
 	var refusal *seal.Refusal
 	switch {
 	case err == nil:
