@@ -148,8 +148,11 @@ func (c *camera) seal(stream seal.Stream, media string) seal.Sealed {
 	}
 	c.seq++
 	m := seal.Meta{Stream: stream, Seq: c.seq, Kind: seal.KindSnapshot, Media: "image/jpeg", Clock: seal.ClockNone}
-	if stream == seal.Durable {
+	switch stream {
+	case seal.Durable:
 		m.Prev = c.prev
+	case seal.View:
+		m.Kind, m.Nonce = seal.KindView, make([]byte, seal.MinNonce)
 	}
 	out, err := s.Seal(m, []byte(media))
 	if err != nil {
@@ -215,7 +218,7 @@ func (w *world) start(change ...func(*Config)) {
 }
 
 // patience is how long a condition may take on a machine that is busy with others.
-var patience = 8*time.Second
+var patience = 8 * time.Second
 
 func (w *world) until(what string, done func() bool) {
 	w.t.Helper()
