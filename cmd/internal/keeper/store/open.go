@@ -31,9 +31,10 @@ type Config struct {
 	Hash func(sealed []byte) ([32]byte, error)
 	Log  *slog.Logger
 
-	disk    directory // for tests: where all but the index is
-	segment int64     // for tests: bytes after which a segment is full
-	unsafe  bool      // for tests: the index is not synced
+	disk    directory    // for tests: where all but the index is
+	segment int64        // for tests: bytes after which a segment is full
+	unsafe  bool         // for tests: the index is not synced
+	commit  func() error // for tests: asked before the index is written
 }
 
 // DefaultReserve is what is left free of a disk.
@@ -208,7 +209,7 @@ func (s *Store) openIndex() error {
 	if err != nil {
 		return err
 	}
-	s.x = x
+	s.x, x.commit = x, s.config.commit
 	return s.replay(context.Background(), nil)
 }
 
