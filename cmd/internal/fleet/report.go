@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -72,7 +71,6 @@ type Report struct {
 
 	start [2]sideStats
 	spent time.Duration // of brokers that were killed
-	from  uint64
 }
 
 func newReport(c Config) *Report {
@@ -216,6 +214,3 @@ func words(m map[string]int) string {
 	}
 	return strings.Join(all, ", ")
 }
-
-// seconds rounds up.
-func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -17,7 +17,6 @@ type series struct {
 	offset  time.Duration
 	lastCPU time.Duration // of the broker that runs
 	last    sideStats
-	begin   time.Duration // when the judge first heard of this broker
 }
 
 type point struct {
