@@ -20,7 +20,11 @@ type network struct {
 	lines map[*line]struct{}
 }
 
-var errDown = errors.New("the network is cut")
+var (
+	errDown = errors.New("the network is cut")
+	// errReset is what a program sees when it is: not that it closed the connection itself.
+	errReset = errors.New("connection reset by peer")
+)
 
 func newNetwork(in, out *atomic.Uint64) *network {
 	return &network{in: in, out: out, lines: map[*line]struct{}{}}
@@ -76,6 +80,7 @@ func (n *network) flap() {
 		if tcp, ok := l.Conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
+		l.cut.Store(true)
 		_ = l.Close()
 	}
 }
@@ -84,18 +89,26 @@ func (n *network) flap() {
 type line struct {
 	net.Conn
 	network *network
+	cut     atomic.Bool
+}
+
+func (l *line) why(err error) error {
+	if err != nil && l.cut.Load() {
+		return errReset
+	}
+	return err
 }
 
 func (l *line) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
 	l.network.in.Add(uint64(max(n, 0)))
-	return n, err
+	return n, l.why(err)
 }
 
 func (l *line) Write(p []byte) (int, error) {
 	n, err := l.Conn.Write(p)
 	l.network.out.Add(uint64(max(n, 0)))
-	return n, err
+	return n, l.why(err)
 }
 
 func (l *line) Close() error {
