@@ -196,7 +196,7 @@ func openUplink(s Settings, camera *identity.Camera, cert uplink.Credentials, ho
 		return nil, err
 	}
 	up, err := uplink.Open(uplink.Config{
-		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Credentials: cert, Broker: broker, Budget: s.Uplink.Budget.Bytes,
+		Recording: record, Dir: filepath.Join(s.State, SpoolDir), Camera: camera, Credentials: cert, Broker: broker, Spread: s.Uplink.Spread.Duration, Budget: s.Uplink.Budget.Bytes,
 		LiveFor: liveFor(s.Live.Every.Duration), Firmware: host.Firmware, FirmwareHash: host.FirmwareHash, Now: time.Now, Mono: Monotonic,
 		Clock: newWallClock(os.DirFS("/"), kernelSynced).quality, Settings: host.settings, Log: log,
 	})

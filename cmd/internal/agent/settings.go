@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/boards/toml"
@@ -72,6 +73,7 @@ type Settings struct {
 		Broker string        `toml:"broker"`
 		Budget toml.ByteSize `toml:"budget"`
 		Status toml.Duration `toml:"status"`
+		Spread toml.Duration `toml:"spread"`
 	} `toml:"uplink"`
 	Identity enrol.Settings   `toml:"identity"`
 	Update   UpdateSettings   `toml:"update"`
@@ -164,7 +166,8 @@ func (s Settings) Validate() error {
 		{within(float64(s.Uplink.Budget.Bytes), 1<<20, 1<<40), "uplink.budget", fmt.Sprintf(`expected "1 MiB" to "1 TiB", found %q`, s.Uplink.Budget)},
 		{within(s.Uplink.Status.Seconds(), 1, 86400), "uplink.status", fmt.Sprintf(`expected "1s" to "24h", found %q`, s.Uplink.Status)},
 		{s.Watchdog.Device == "" || filepath.IsAbs(s.Watchdog.Device), "watchdog.device", fmt.Sprintf("expected a device such as /dev/watchdog, or nothing, found %q", s.Watchdog.Device)},
-		{s.Uplink.Broker == "" || brokerURL(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], or nothing (the address from pairing), found %q`, s.Uplink.Broker)},
+		{within(s.Uplink.Spread.Seconds(), 0, uplink.MaxSpread.Seconds()), "uplink.spread", fmt.Sprintf(`expected "0s" to "1h", found %q`, s.Uplink.Spread)},
+		{s.Uplink.Broker == "" || brokerURLs(s.Uplink.Broker), "uplink.broker", fmt.Sprintf(`expected mqtts://HOST[:PORT], several with commas between them, or nothing (the address from pairing), found %q`, s.Uplink.Broker)},
 		{s.Metrics.Listen == "" || local.Loopback(s.Metrics.Listen) == nil, "metrics.listen", fmt.Sprint(local.Loopback(s.Metrics.Listen))},
 	} {
 		if !rule.ok {
@@ -215,7 +218,12 @@ func oneOf(s string, list ...string) bool {
 	return false
 }
 
-func brokerURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "mqtts" && u.Host != "" && u.User == nil && u.RawQuery == "" && (u.Path == "" || u.Path == "/")
+func brokerURLs(s string) bool {
+	for one := range strings.SplitSeq(s, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Scheme != "mqtts" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Path != "" && u.Path != "/" {
+			return false
+		}
+	}
+	return true
 }

@@ -27,7 +27,7 @@ func TestShippedSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "url", "root", "ca", "channel", "window", "engine", "args", "reboot", "device", "listen", "from", "anchor", "pin", "secret", "factory_certificate", "factory_key", "certificate", "key"} {
+	for _, key := range []string{"state", "log", "board", "source", "width", "height", "rate", "once", "power_line", "slow_in_dark", "enabled", "mode", "night", "dark", "lamp_max", "trace", "sensitivity", "every", "view", "lens", "wifi", "broker", "budget", "status", "spread", "before", "after", "max", "memory", "file", "labels", "range", "threshold", "only", "socket", "wait", "format", "directory", "url", "root", "ca", "channel", "window", "engine", "args", "reboot", "device", "listen", "from", "anchor", "pin", "secret", "factory_certificate", "factory_key", "certificate", "key"} {
 		if !strings.Contains(string(text), "\n"+key) {
 			t.Errorf("the shipped file does not explain %q", key)
 		}
@@ -41,6 +41,8 @@ func TestSettingsRefused(t *testing.T) {
 		"out of range":        {"[motion]\n\nsensitivity = 11\n", ":3:1: motion.sensitivity: expected 1 (only the obvious) to 10"},
 		"bare duration":       {"[live]\nevery = 5\n", ":2:"},
 		"size without one":    {"[camera]\nwidth = 640\n", ":2:1: camera.width: expected width and height together"},
+		"plain node":          {"[uplink]\nbroker = \"mqtts://a, mqtt://b\"\n", ":2:1: uplink.broker: expected mqtts://"},
+		"spread":              {"[uplink]\nspread = \"2h\"\n", `uplink.spread: expected "0s" to "1h"`},
 		"plain broker":        {"[uplink]\nbroker = \"tcp://x:1883\"\n", ":2:1: uplink.broker: expected mqtts://"},
 		"relative state":      {"state = \"here\"\n", ":1:1: state: expected an absolute directory"},
 		"not a number":        {"[camera]\nrate = nan\n", ":2:8: camera.rate: expected a number"},

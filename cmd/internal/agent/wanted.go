@@ -29,7 +29,7 @@ var wantable = []string{
 	"light.mode", "light.night", "light.dark", "light.lamp_max",
 	"clips.enabled", "clips.format", "clips.before", "clips.after", "clips.max",
 	"recording.enabled", "recording.rate",
-	"live", "uplink.status",
+	"live", "uplink.status", "uplink.spread",
 	"update.channel", "update.every", "update.window",
 }
 
