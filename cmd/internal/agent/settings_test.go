@@ -42,7 +42,7 @@ func TestSettingsRefused(t *testing.T) {
 		"bare duration":       {"[live]\nevery = 5\n", ":2:"},
 		"size without one":    {"[camera]\nwidth = 640\n", ":2:1: camera.width: expected width and height together"},
 		"plain node":          {"[uplink]\nbroker = \"mqtts://a, mqtt://b\"\n", ":2:1: uplink.broker: expected mqtts://"},
-		"spread":              {"[uplink]\nspread = \"2h\"\n", `uplink.spread: expected "0s" to "1h"`},
+		"spread":              {"[uplink]\nspread = \"2h\"\n", `:2:1: uplink.spread: expected "0s" to "1h"`},
 		"plain broker":        {"[uplink]\nbroker = \"tcp://x:1883\"\n", ":2:1: uplink.broker: expected mqtts://"},
 		"relative state":      {"state = \"here\"\n", ":1:1: state: expected an absolute directory"},
 		"not a number":        {"[camera]\nrate = nan\n", ":2:8: camera.rate: expected a number"},
