@@ -34,6 +34,7 @@ func householdVerbs() []cli.Command {
 		{Name: "keeper", Short: "say who stores what the cameras seal", Run: householdKeeper},
 		{Name: "broker", Short: "write certificates and access rules for a Mosquitto broker", Run: householdBroker},
 		{Name: "acl", Short: "print the access rules for a broker", Run: householdACL},
+		{Name: "crl", Short: "print whom a broker must no longer let in", Run: householdCRL},
 		{Name: "publish", Short: "bring the newest roster to every camera now", Run: householdPublish},
 		{Name: "recovery", Short: "write a key to keep elsewhere, in case this directory is lost", Run: householdRecovery},
 		{Name: "recover", Short: "take control again with a recovery file", Run: householdRecover},

@@ -55,6 +55,10 @@ keeper: after a change of these write them again, with sealcam household acl.`,
 	if err != nil {
 		return err
 	}
+	revoked, err := h.Revoked()
+	if err != nil {
+		return err
+	}
 	dir, err := filepath.Abs(rest[1])
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ keeper: after a change of these write them again, with sealcam household acl.`,
 	}
 	conf, err := mosquitto.Write(dir, mosquitto.Config{
 		About: fmt.Sprintf("Mosquitto for household %s. Written by sealcam household broker.", h.ID()),
-		Port:  8883, CA: h.Authority(), Cert: cert, Key: key, Rules: accessRules(r), Limit: seal.MaxSealed + 1024,
+		Port:  8883, CA: h.Authority(), Cert: cert, Key: key, Revoked: revoked, Rules: accessRules(r), Limit: seal.MaxSealed + 1024,
 	})
 	if err != nil {
 		return err
@@ -101,6 +105,29 @@ for an MQTT listener with verify_and_map; they name every camera too.`,
 		return hintNoHousehold(rest[0], err)
 	}
 	_, err = io.WriteString(env.Stdout, rules(about.Roster))
+	return err
+}
+
+func householdCRL(_ context.Context, env *cli.Env, args []string) error {
+	rest, err := verbArgs(env, args, "household crl", "", `
+Prints the list of revoked certificates (a CRL): those of cameras and viewers that
+were removed. A broker that has it lets none of them in any more; what they may see
+or say their removal has ended already. Write it again after a removal, over the
+broker's revoked.crl, and have Mosquitto read it: it needs a restart (or kill -HUP for
+those who come anew). For nats-server take the name out of its users, and reload.
+A household that was recovered without its directory does not know older ones.`, []string{"DIR"}, nil)
+	if err != nil {
+		return err
+	}
+	h, err := openOwner(rest[0])
+	if err != nil {
+		return err
+	}
+	list, err := h.Revoked()
+	if err != nil {
+		return err
+	}
+	_, err = env.Stdout.Write(list)
 	return err
 }
 

@@ -30,6 +30,7 @@ const (
 type authority struct {
 	key  crypto.Signer
 	cert *x509.Certificate
+	dir  string // where it notes what it has signed; "" for nowhere
 }
 
 // createAuthority makes ca.key and ca.crt in dir.
@@ -54,7 +55,7 @@ func createAuthority(dir, name string, now time.Time) (*authority, error) {
 	if err := writeKey(filepath.Join(dir, authorityKey), key); err != nil {
 		return nil, err
 	}
-	return &authority{key, cert}, writeFile(filepath.Join(dir, authorityCert), certPEM(cert))
+	return &authority{key, cert, dir}, writeFile(filepath.Join(dir, authorityCert), certPEM(cert))
 }
 
 // takeAuthority puts a fleet's own authority into dir, where createAuthority
@@ -92,6 +93,7 @@ func takeAuthority(dir string, keyText, certText []byte, now time.Time) (*author
 	if err := writeFile(filepath.Join(dir, authorityKey), keyText); err != nil {
 		return nil, err
 	}
+	a.dir = dir
 	return a, writeFile(filepath.Join(dir, authorityCert), certPEM(a.cert))
 }
 
@@ -113,6 +115,7 @@ func openAuthority(dir string) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s beside it: %w", path, authorityCert, err)
 	}
+	a.dir = dir
 	return a, nil
 }
 
@@ -128,7 +131,7 @@ func parseAuthority(keyText, certText []byte) (*authority, error) {
 	if pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(key.Public()) || !cert.IsCA {
 		return nil, fmt.Errorf("%s is not the authority whose key is %s", authorityCert, authorityKey)
 	}
-	return &authority{key, cert}, nil
+	return &authority{key: key, cert: cert}, nil
 }
 
 // client signs a certificate for somebody who connects to the broker. Its
@@ -147,6 +150,9 @@ func (a *authority) clientUntil(name string, pub *ecdsa.PublicKey, now, until ti
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}, a.cert, pub, a.key)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.note(name, cert.SerialNumber.Text(16)); err != nil {
 		return nil, err
 	}
 	return certPEM(cert), nil
@@ -198,6 +204,9 @@ func (a *authority) keeper(name string, hosts []string, pub *ecdsa.PublicKey, no
 	}
 	cert, err := sign(template, a.cert, pub, a.key)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.note(name, cert.SerialNumber.Text(16)); err != nil {
 		return nil, err
 	}
 	return certPEM(cert), nil

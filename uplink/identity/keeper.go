@@ -102,6 +102,9 @@ func (h *Household) makeKeeper(dir string, about keeperFile) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.ca.end(KeeperPrefix + about.Name); err != nil {
+		return nil, err
+	}
 	cert, err := h.ca.keeper(KeeperPrefix+about.Name, about.hosts(), &tlsKey.PublicKey, h.now())
 	if err != nil {
 		return nil, err

@@ -24,6 +24,13 @@ func (h *Household) AddCamera(id seal.CameraID, name string) error {
 	if _, err := seal.ParseCameraID(string(id)); err != nil {
 		return err
 	}
+	if r, _, err := h.Roster(); err != nil {
+		return err
+	} else if slices.Contains(r.Revoked, id) {
+		if err := h.ca.end(string(id)); err != nil { // what it had before stays withdrawn
+			return err
+		}
+	}
 	return h.change(func(r *seal.Roster) error {
 		for _, c := range r.Cameras {
 			if c.ID == id {

@@ -53,6 +53,9 @@ func (h *Household) makeViewer(dir, name string) (*seal.ViewerKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.ca.end(ViewerPrefix + name); err != nil {
+		return nil, err
+	}
 	cert, err := h.ca.client(ViewerPrefix+name, &tlsKey.PublicKey, h.now())
 	if err != nil {
 		return nil, err

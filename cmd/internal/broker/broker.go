@@ -4,7 +4,8 @@
 //
 // What this package does not do: over a restart it keeps nothing but, with
 // Config.Retain, the lists and settings that wait for cameras; a connection's
-// state it never keeps. It asks nobody about a certificate that was withdrawn.
+// state it never keeps. It asks nobody about a certificate that was revoked: who
+// knows tells it (Revoke).
 // What verifies pictures never depends on it.
 package broker
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"sync"
@@ -24,6 +25,8 @@ type door struct {
 
 	pace pace // Accept's own
 
+	list register // of revoked certificates
+
 	mu     sync.Mutex
 	inside map[*visitor]struct{}
 	barred func(name string) bool // nil: nobody is
@@ -31,10 +34,13 @@ type door struct {
 }
 
 func newDoor(l net.Listener, conf *tls.Config, limits Limits) *door {
-	return &door{
-		Listener: l, tls: conf, limits: limits, queue: make(chan net.Conn, limits.Waiting), closed: make(chan struct{}),
+	d := &door{
+		Listener: l, limits: limits, queue: make(chan net.Conn, limits.Waiting), closed: make(chan struct{}),
 		pace: pace{rate: limits.Handshakes}, inside: map[*visitor]struct{}{},
 	}
+	d.tls = conf.Clone()
+	d.tls.VerifyConnection = d.list.verify // of a connection that is resumed, too
+	return d
 }
 
 // gather lets visitors wait, or sends them away, until the listener is closed.
@@ -135,6 +141,7 @@ type visitor struct {
 	door  *door
 	first sync.Once // makes the handshake
 	cn    atomic.Pointer[string]
+	leaf  atomic.Pointer[x509.Certificate]
 }
 
 // name returns the verified CN; it is empty until the handshake is done.
@@ -154,6 +161,12 @@ func (v *visitor) shake() {
 	}
 	cn := commonName(v.Conn)
 	v.cn.Store(&cn)
+	if s := v.ConnectionState(); len(s.PeerCertificates) > 0 {
+		v.leaf.Store(s.PeerCertificates[0])
+		if v.door.list.verify(s) != nil { // listed in this moment
+			v.NetConn().Close()
+		}
+	}
 	v.door.mu.Lock()
 	defer v.door.mu.Unlock()
 	v.door.counts.Shaken++

@@ -175,6 +175,16 @@ func natsUser(name, subjects string) string {
 // launch starts a program of a Debian package, and returns how to kill it.
 func launch(t *testing.T, name string, args ...string) (kill func()) {
 	t.Helper()
+	cmd := program(t, name, args...)
+	return func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+}
+
+// program starts a program, and leaves its end to others.
+func program(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path = "/usr/sbin/" + name // not on everybody's PATH
@@ -192,10 +202,7 @@ func launch(t *testing.T, name string, args ...string) (kill func()) {
 			t.Logf("%s said:\n%s", name, tail(log.String(), 30))
 		}
 	})
-	return func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
+	return cmd
 }
 
 func tail(text string, n int) string {

@@ -29,9 +29,11 @@ type Config struct {
 	Cert  []byte            // PEM: the broker's own
 	Key   []byte            // PEM
 	Users map[string]string // passwords of clients, in place of certificates
-	Rules string            // the access rules, as an acl_file has them; empty for no rules
-	Limit int               // bytes of the largest message; 0 for Mosquitto's own limit
-	Trial bool              // forgets everything, logs to standard error, runs as whoever starts it
+	// Revoked is the list of revoked certificates, PEM; nil for none.
+	Revoked []byte
+	Rules   string // the access rules, as an acl_file has them; empty for no rules
+	Limit   int    // bytes of the largest message; 0 for Mosquitto's own limit
+	Trial   bool   // forgets everything, logs to standard error, runs as whoever starts it
 }
 
 // text returns the configuration of a broker whose files are in dir.
@@ -47,6 +49,9 @@ func (c Config) text(dir string) string {
 	if c.CA != nil {
 		line("cafile %s\ncertfile %s\nkeyfile %s", in("ca.crt"), in("server.crt"), in("server.key"))
 		line("tls_version tlsv1.3")
+	}
+	if c.Revoked != nil {
+		line("crlfile %s", in("revoked.crl"))
 	}
 	if c.CA != nil && c.Users == nil {
 		line("require_certificate true\nuse_identity_as_username true")
@@ -84,6 +89,7 @@ func Write(dir string, c Config) (path string, err error) {
 		{"server.key", c.Key, 0o600},
 		{"server.crt", c.Cert, 0o644},
 		{"ca.crt", c.CA, 0o644},
+		{"revoked.crl", c.Revoked, 0o644},
 		{"passwords", passwords, 0o600},
 		{"acl", []byte(c.Rules), 0o644},
 		{"mosquitto.conf", []byte(c.text(dir)), 0o644},
