@@ -55,7 +55,7 @@ type BenchStage struct {
 
 // Config is what a Page is made of.
 type Config struct {
-	Feed  feed.Feed
+	Feed  feed.Feed     // if it is a feed.Archive, it is asked for what a page misses
 	Bench BenchControls // nil outside the bench
 	// Pairing is for the owner's own page, and PairToken is what only that page
 	// knows: both are empty where others look.
@@ -183,6 +183,9 @@ func (p *Page) take(it feed.Item) {
 	r := &record{kind: k, camera: string(it.Camera), received: p.conf.Now(), payload: it.Sealed}
 	if it.Retained {
 		r.flags |= flagRetained
+	}
+	if it.Stored { // a browser may have had it long ago
+		r.flags |= flagHistory
 	}
 	if !p.hub.add(r) {
 		p.log.Warn("message not handed on: too large or not of a camera", "bytes", len(it.Sealed))

@@ -48,7 +48,7 @@ func kindOf(topic string) kind {
 // The flags of a record.
 const (
 	flagRetained uint8 = 1 << iota // the broker kept it; it may be old
-	flagHistory                    // it came before this stream was opened
+	flagHistory                    // it came before this stream was opened, or from an archive
 )
 
 // cameraBytes is the length of a camera id in a record; records that are not

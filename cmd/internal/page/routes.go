@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,6 +68,7 @@ func (p *Page) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("GET /roster", p.serveRoster)
 	mux.HandleFunc("GET /feed", p.serveFeed)
 	mux.HandleFunc("POST /up", p.serveUp)
+	mux.HandleFunc("POST /fill", p.serveFill)
 	if p.conf.Bench != nil {
 		mux.HandleFunc("POST /bench/hostile", p.serveSwitch(p.conf.Bench.Hostile))
 		mux.HandleFunc("POST /bench/network", p.serveSwitch(p.conf.Bench.Network))
@@ -230,6 +232,30 @@ func (p *Page) serveUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// maxFill is how many messages one request may have brought from an archive: so many fit
+// into the queue of a page, whatever their size is on the whole.
+const maxFill = 64
+
+// serveFill has what a page misses brought from the archive, if there is one: of a long
+// gap the newest part, after which the page asks again. The messages come with the
+// feed. The answer says whether anybody was asked.
+func (p *Page) serveFill(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	camera, err := seal.ParseCameraID(q.Get("camera"))
+	first, err1 := strconv.ParseUint(q.Get("first"), 10, 53)
+	last, err2 := strconv.ParseUint(q.Get("last"), 10, 53)
+	if errors.Join(err, err1, err2) != nil || first == 0 || last < first {
+		http.Error(w, "Say camera=<camera id>, first=<number> and last=<number>.", http.StatusBadRequest)
+		return
+	}
+	if last-first >= maxFill {
+		first = last - maxFill + 1
+	}
+	archive, ok := p.conf.Feed.(feed.Archive)
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"asked":%v}`, ok && archive.Fill(camera, first, last))
 }
 
 func (p *Page) serveSwitch(set func(bool)) http.HandlerFunc {

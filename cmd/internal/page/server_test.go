@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/feed"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // benchFake records what was switched.
@@ -287,5 +289,52 @@ func TestListen(t *testing.T) {
 		if err == nil {
 			l.Close()
 		}
+	}
+}
+
+// archive is a feed that notes what it is asked for.
+type archive struct {
+	*feed.Fake
+	asked string
+}
+
+func (a *archive) Know(func(seal.CameraID) feed.Known) {}
+
+func (a *archive) Fill(_ seal.CameraID, first, last uint64) bool {
+	a.asked = fmt.Sprintf("%d-%d", first, last)
+	return true
+}
+
+// What a page misses is asked of the archive, of a long gap the newest part.
+func TestFill(t *testing.T) {
+	a := &archive{Fake: new(feed.Fake)}
+	p := newTestPage(t, Config{Feed: a}, defaultLimits)
+	id := id('b')
+	for _, c := range []struct {
+		query  string
+		status int
+		body   string
+		asked  string
+	}{
+		{"camera=" + id + "&first=3&last=9", 200, `{"asked":true}`, "3-9"},
+		{"camera=" + id + "&first=1&last=10000", 200, `{"asked":true}`, "9937-10000"},
+		{"camera=" + id + "&first=9&last=3", 400, "", ""},
+		{"camera=" + id + "&first=0&last=3", 400, "", ""},
+		{"camera=" + id + "&first=1&last=18446744073709551615", 400, "", ""},
+		{"camera=x&first=1&last=2", 400, "", ""},
+		{"", 400, "", ""},
+	} {
+		a.asked = ""
+		w := request(p, "POST", "/fill?"+c.query, nil, nil)
+		if w.Code != c.status || c.body != "" && w.Body.String() != c.body || a.asked != c.asked {
+			t.Errorf("%s: %d %q, asked for %q", c.query, w.Code, w.Body, a.asked)
+		}
+	}
+}
+
+func TestFillWithoutArchive(t *testing.T) {
+	w := request(newTestPage(t, Config{}, defaultLimits), "POST", "/fill?first=1&last=2&camera="+id('b'), nil, nil)
+	if w.Code != 200 || w.Body.String() != `{"asked":false}` {
+		t.Errorf("%d %q", w.Code, w.Body)
 	}
 }

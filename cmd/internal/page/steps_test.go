@@ -32,6 +32,7 @@ func (w *world) do(what string, camera int) error {
 		"history":    w.doHistory,
 		"event":      w.doEvent,
 		"gap":        w.doGap,
+		"week":       w.doWeek,
 		"lost":       w.doLost,
 		"clip":       w.doClip("jpeg"), "clip-h264": w.doClip("h264"), "clip-h265": w.doClip("h265"),
 		"hurt": w.doHurt, "heal": w.doHeal, "healed": w.doHealed, "stranger": w.doStranger,
@@ -156,6 +157,27 @@ func (w *world) doEvent(c *fakeCamera) error {
 	for _, b := range w.event(c, 1000+c.seq, time.Now().Add(-40*time.Second), 2) {
 		w.deliver(c, feed.Media, b)
 	}
+	return nil
+}
+
+// doWeek lets a page see an event of a week ago, and then nothing for a week, of which a
+// keeper has brought the newest.
+func (w *world) doWeek(c *fakeCamera) error {
+	const events, brought = 100, 20
+	now, apart := time.Now(), 7*24*time.Hour/events
+	w.keeps, w.mute = true, true
+	for i := range events {
+		start := now.Add(-time.Duration(events-i) * apart)
+		c.light = "day"
+		if h := start.Hour(); h < 7 || h > 18 {
+			c.light = "night"
+		}
+		b := w.event(c, uint64(i+1), start, 1)[0]
+		if i == 0 || i >= events-brought {
+			w.items <- feed.Item{Camera: c.id, Kind: feed.Media, Sealed: b, Stored: i > 0}
+		}
+	}
+	w.told = map[string]int{"events": events}
 	return nil
 }
 

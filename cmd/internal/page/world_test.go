@@ -38,6 +38,7 @@ type world struct {
 	down    string // why the broker is not reached
 	items   chan feed.Item
 	mute    bool     // cameras do not answer
+	keeps   bool     // there is a keeper, which has all that was sealed
 	late    [][]byte // sealed, and not yet delivered
 	told    any      // what the last step has to say
 	pair    fakePairing
@@ -322,6 +323,21 @@ func (w *world) Send(_ context.Context, camera seal.CameraID, kind string, paylo
 		}
 	}
 	return errors.New("no such camera")
+}
+
+// Know implements feed.Archive.
+func (w *world) Know(func(seal.CameraID) feed.Known) {}
+
+// Fill implements feed.Archive.
+func (w *world) Fill(camera seal.CameraID, first, last uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.cameras {
+		for n := first; w.keeps && c.id == camera && n <= last; n++ {
+			w.items <- feed.Item{Camera: camera, Kind: feed.Media, Sealed: c.sent[n], Stored: true, Asked: true}
+		}
+	}
+	return w.keeps
 }
 
 func (w *world) command(c *fakeCamera, payload []byte) error {

@@ -3,7 +3,7 @@
 
 import { delivery as clipDelivery } from './clip.js';
 import { el, icon, setText } from './dom.js';
-import { bytes, cause, causeIcon, clock, count, day, length, light, minute, startOfDay } from './words.js';
+import { bytes, cause, causeIcon, clock, count, day, length, light, minute, moment, startOfDay } from './words.js';
 import { refusalWords } from './tile.js';
 
 const page = 60; // lines shown at first, and added on demand
@@ -225,6 +225,7 @@ export class EventList {
 const capital = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 function span(after, before) {
+  if (after && before && startOfDay(after) !== startOfDay(before)) return ` between ${moment(after)} and ${moment(before)}`;
   if (after && before) return minute(after) === minute(before) ? ` at ${minute(before)}` : ` between ${minute(after)} and ${minute(before)}`;
   if (before) return ` before ${minute(before)}`;
   return after ? ` after ${minute(after)}` : '';

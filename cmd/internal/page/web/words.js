@@ -65,6 +65,9 @@ export function day(t, now) {
   return date.format(t);
 }
 
+// moment says the date and the time.
+export const moment = (t) => `${date.format(t)}, ${minute(t)}`;
+
 // shortID says enough of an id to tell two apart.
 export const shortID = (id) => (id ? `${id.slice(0, 4)}…${id.slice(-4)}` : 'unknown');
 

@@ -200,8 +200,8 @@ class Worker {
     }
   }
 
-  // askForHoles asks a camera for what is missing: after 2 s, in which it may
-  // come by itself, then with growing patience.
+  // askForHoles asks for what is missing: after 2 s, in which it may come by itself,
+  // the keeper if there is one, and then, with growing patience, the camera.
   async askForHoles(now) {
     const open = new Set();
     for (const [camera, whose] of this.cameras) {
@@ -214,6 +214,10 @@ class Worker {
         this.holes.set(key, hole);
         if (hole.next > now) continue;
         hole.tries++;
+        if (hole.tries === 1 && await fill(camera, g)) {
+          hole.next = now + 5000;
+          continue;
+        }
         hole.next = now + 15000 * 4 ** Math.min(hole.tries, 4);
         const { command } = sealcam.resend(camera, g.first, g.last);
         if (command) await up(camera, command);
@@ -286,6 +290,17 @@ async function post(camera, signed, kind) {
     return { ok: answer.ok, text: answer.ok ? '' : (await answer.text()).slice(0, 200) };
   } catch {
     return { ok: false, text: 'The server is not reached.' };
+  }
+}
+
+// fill has the server bring what is missing from a keeper, of a long gap the newest; it
+// is false where none is asked.
+async function fill(camera, { first, last }) {
+  try {
+    const answer = await fetch(`fill?camera=${camera}&first=${first}&last=${last}`, { method: 'POST', signal: AbortSignal.timeout(15000) });
+    return (await answer.json()).asked;
+  } catch {
+    return false;
   }
 }
 

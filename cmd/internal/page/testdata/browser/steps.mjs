@@ -65,6 +65,23 @@ export const steps = {
     await until('old pictures are let go', async () => (await page.evaluate(() => globalThis.urls.size)) <= 2);
   },
 
+  async 'after a week: what the page missed comes from the keeper'() {
+    await open(['Front door']);
+    await title('Waiting');
+    const { events } = await act('week');
+    await until('the newest', async () => (await page.locator('.event').count()) >= 20);
+    const older = page.getByRole('button', { name: /older/ });
+    await until('the whole week', async () => (await page.locator('.event').count()) + Number((await older.allInnerTexts()).join('').match(/\d+/) ?? 0) >= events);
+    await page.getByText('Gap closed: 79 arrived late').waitFor();
+    await page.getByText(/between \w+ \d+ \w+, \d\d:\d\d and \w+ \d+ \w+, /).waitFor();
+    assert.equal(await page.locator('.row.gap, .row.refusal').count(), 0, 'nothing is missing, nothing was refused');
+    await act('lasting');
+    await state(0, 'live');
+    await pictured();
+    await shoot('after-a-week', { full: true });
+    await readable('after a week');
+  },
+
   async 'live by night, two cameras'() {
     await open(['Front door', 'Garden']);
     await happen();
