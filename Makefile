@@ -18,7 +18,7 @@ export GOFLAGS := -trimpath
 # vet is run once, by lint.
 GOTEST     := $(GO) test -vet=off
 
-.PHONY: help build wasm bench test unit year enemies poornet race arm cross release release-check package-test image lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
+.PHONY: help build wasm bench test unit fleet year enemies poornet race arm cross release release-check package-test image lint fuzz fault-test vm-test footprint compare figures screenshots test-deps clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,12 @@ unit: ## all tests that need no guest, three packages at a time, for many wait; 
 
 year: ## day and night over a simulated year, ours and the others', as a table
 	$(GO) test -timeout 30m -run Table -v ./capture/daynight/simtest
+
+FLEET      ?= 10000
+fleet: ## FLEET=10000 cameras at once for five minutes, broker and networks failing, and what one costs (and of 100, 1000)
+	@mkdir -p $(BUILD)
+	@$(GO) build -o $(BUILD)/sealcam-fleet ./cmd/sealcam
+	@$(BUILD)/sealcam-fleet fleet --cameras $(FLEET) --for 5m --growth --report $(BUILD)/fleet.json
 
 enemies: ## rain, snow, wind, insects, ...: ten minutes of each at 5 to 30 frames a second, and no event
 	$(GO) test -count=1 -timeout 120m -run Enemies -v ./capture/motion -long

@@ -10,7 +10,7 @@ import (
 	"github.com/sealcam/sealcam/uplink/identity"
 )
 
-// runBroker is the part of the broker, with who keeps what comes.
+// runBroker is the part of the broker, with its keeper.
 func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) error {
 	w := world{s.config()}
 	operator, err := identity.OpenHousehold(w.operator(), time.Now)
@@ -29,15 +29,15 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	k, err := newCollector(b, w.kept())
+	defer stop()
+	k, err := w.openKeeping(ctx, b, partLog(stderr))
 	if err != nil {
-		stop()
 		return err
 	}
 	began, ended := time.Now(), make(chan error, 2)
 	go func() { ended <- b.Run(ctx) }()
-	go func() { ended <- k.run(ctx) }()
-	defer func() { stop(); <-ended; <-ended }()
+	go func() { ended <- k.keeper.Run(ctx) }()
+	defer func() { stop(); <-ended; <-ended; _ = k.store.Close() }()
 	say.say(report{Ready: b.URL()})
 	lines := make(chan order)
 	go func() {
@@ -64,8 +64,9 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 				say.say(report{Measured: measure()})
 			case o.Do == doEnd:
 				say.say(report{Stats: brokerStats(b, k, began)})
-				say.say(report{Accounts: k.accounts()})
-				return nil
+				accounts, err := k.accounts(ctx)
+				say.say(report{Accounts: accounts})
+				return err
 			}
 		}
 	}
@@ -75,7 +76,7 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 // before it has noticed that they were gone, and who watches.
 const spare = 2000
 
-func brokerStats(b *broker.Broker, k *collector, began time.Time) *sideStats {
+func brokerStats(b *broker.Broker, k *keeping, began time.Time) *sideStats {
 	c := b.Counts()
 	t := &sideStats{At: time.Since(began), CPU: cpuTime(), Inside: c.Inside, Admitted: c.Admitted, Turned: c.Refused, Shaken: c.Shaken, Resumed: c.Resumed}
 	k.count(t)

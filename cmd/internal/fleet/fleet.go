@@ -45,9 +45,6 @@ type Config struct {
 	Handshakes int           // a second that the broker takes (broker.Limits)
 	Spool      int64         // bytes of each camera's spool
 
-	// Broker is one that runs already, in place of the one of this run; nil for none.
-	Broker *Broker
-
 	Dir string // for keys, spools and what the keeper stores; made, and removed at the end, by the caller
 
 	// Command makes the command that runs a part (Part) in a process of its own.
@@ -56,13 +53,6 @@ type Config struct {
 	Tell func(Progress)
 	Log  *slog.Logger
 	Out  io.Writer // what the other processes say goes there, too; nil for nowhere
-}
-
-// Broker says how to reach a broker that runs already.
-type Broker struct {
-	URL       string // several, with commas between them, for the nodes of one cluster
-	Authority []byte // PEM: key and certificate that the households' certificates are signed with
-	Key       []byte
 }
 
 // Defaults of a Config.

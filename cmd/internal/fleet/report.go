@@ -50,13 +50,15 @@ type Report struct {
 	Lost  uint64 `json:"lost"`  // the first number that must be 0
 	Wrong int    `json:"wrong"` // the second
 
-	Sealed      uint64   `json:"sealed"` // durable messages: pictures, and what cameras say about themselves
-	SealedBytes uint64   `json:"sealed_bytes"`
-	Arrived     uint64   `json:"arrived"`
-	Waiting     uint64   `json:"waiting"` // in spools, at the end
-	Dropped     uint64   `json:"dropped"` // given up by cameras for want of space, and confessed
-	Watched     Watched  `json:"watched"`
-	Returns     []Return `json:"returns"`
+	Sealed      uint64            `json:"sealed"` // durable messages: pictures, and what cameras say about themselves
+	SealedBytes uint64            `json:"sealed_bytes"`
+	Arrived     uint64            `json:"arrived"`
+	Waiting     uint64            `json:"waiting"`  // in spools, at the end
+	Dropped     uint64            `json:"dropped"`  // given up by cameras for want of space, and confessed
+	Doubtful    uint64            `json:"doubtful"` // neither kept nor waiting, and perhaps in the spool as acknowledged
+	Verdicts    map[string]uint64 `json:"verdicts"` // of the keeper since its last start
+	Watched     Watched           `json:"watched"`
+	Returns     []Return          `json:"returns"`
 
 	Connected   time.Duration `json:"connected_ns"` // from the beginning until all cameras were there
 	Connections uint64        `json:"connections"`  // made in all
@@ -117,9 +119,9 @@ func (r *Report) settle(cameras, kept map[string]*account) {
 		r.Arrived += arrived
 		r.Waiting += c.Waiting
 		r.Dropped += c.Dropped
-		if have := arrived + c.Waiting + c.Acknowledged; c.Head > have {
-			r.Lost += c.Head - have
-		}
+		missing := c.Head - min(arrived+c.Waiting, c.Head)
+		r.Doubtful += min(missing, c.Acknowledged)
+		r.Lost += missing - min(missing, c.Acknowledged)
 	}
 }
 
@@ -128,7 +130,7 @@ func (r *Report) finish(run *run) {
 	c, b := run.cameras.stats(), run.broker.stats()
 	r.Watched = run.screens.watched()
 	r.Wrong = r.Watched.Wrong + int(b.Bad)
-	r.SealedBytes, r.Connections, r.Resumed = c.Bytes, c.Connects, b.Resumed
+	r.SealedBytes, r.Connections, r.Resumed, r.Verdicts = c.Bytes, c.Connects, b.Resumed, b.Verdicts
 	for _, n := range run.series.rates(0) {
 		r.Peak = max(r.Peak, n)
 	}

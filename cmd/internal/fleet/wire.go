@@ -93,6 +93,7 @@ type sideStats struct {
 	Arrived          uint64 // durable messages, each once
 	ArrivedBytes     uint64
 	Bad              uint64 // messages that were no camera's, or came on another's topic
+	Verdicts         map[string]uint64
 }
 
 // Memory is what a process holds.
@@ -209,6 +210,10 @@ func (p *part) hear(patience time.Duration) (report, error) {
 func (p *part) kill() {
 	_ = p.cmd.Process.Kill()
 	for range p.news { // until it has ended
+	}
+	select {
+	case <-p.ended: // which is no news
+	default:
 	}
 }
 

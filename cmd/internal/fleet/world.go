@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // world is where the households and cameras of a run are on disk.
@@ -32,7 +33,7 @@ const viewerName = "judge"
 // make makes all keys, and the households that know them. done is told how many
 // cameras there are.
 func (w world) make(ctx context.Context, done func(int)) error {
-	key, cert, err := w.authority()
+	key, cert, keeper, err := w.authority()
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (w world) make(ctx context.Context, done func(int)) error {
 				if home >= w.Homes() {
 					return
 				}
-				n, err := w.makeHome(home, key, cert)
+				n, err := w.makeHome(home, key, cert, keeper)
 				if err != nil {
 					once.Do(func() { fail = err; stop() })
 				}
@@ -61,29 +62,43 @@ func (w world) make(ctx context.Context, done func(int)) error {
 	if fail != nil {
 		return fail
 	}
-	return ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return w.tellKeeper(ctx)
 }
 
-// authority makes, or takes, what every certificate of the run is signed with.
-func (w world) authority() (key, cert []byte, err error) {
-	if w.Broker != nil {
-		return w.Broker.Key, w.Broker.Authority, nil
-	}
+// keeperName is what every household calls its keeper.
+const keeperName = "keeper"
+
+// authority makes what every certificate of the run is signed with, and the keeper
+// that all households share.
+func (w world) authority() (key, cert []byte, k seal.Keeper, err error) {
 	h, err := identity.CreateHousehold(w.operator(), "", time.Now)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, k, err
+	}
+	if _, err := h.AddKeeper(keeperName, "", "127.0.0.1"); err != nil {
+		return nil, nil, k, err
+	}
+	r, _, err := h.Roster()
+	if err != nil {
+		return nil, nil, k, err
 	}
 	key, err = os.ReadFile(filepath.Join(w.operator(), "ca.key"))
-	return key, h.Authority(), err
+	return key, h.Authority(), r.Keepers[0], err
 }
 
 // makeHome makes one household with its viewer and its cameras.
-func (w world) makeHome(home int, key, cert []byte) (cameras int, err error) {
+func (w world) makeHome(home int, key, cert []byte, keeper seal.Keeper) (cameras int, err error) {
 	h, err := identity.CreateHouseholdUnder(w.home(home), "", key, cert, time.Now)
 	if err != nil {
 		return 0, err
 	}
 	if _, err := h.AddViewer(viewerName); err != nil {
+		return 0, err
+	}
+	if err := h.EnrollKeeper(keeper); err != nil {
 		return 0, err
 	}
 	first := home * w.PerHome
