@@ -68,17 +68,17 @@ func (s Settings) over(name string, body []byte) (Settings, error) {
 	if len(body) > seal.MaxSettings {
 		return s, &toml.Error{File: name, Detail: fmt.Sprintf("too large: at most %d KiB of settings were expected", seal.MaxSettings>>10)}
 	}
+	leaves, bad := leavesOf(name, body)
 	for key, forget := range s.lists() {
-		if toml.Sets(body, key) {
-			forget() // in the copy that s is; nor may it write to what both share
+		if _, set := leaves[key]; set {
+			forget() // in the copy that s is, which shares its elements with the camera's own
 		}
 	}
 	if err := toml.Decode(name, body, &s); err != nil {
 		return s, err
 	}
-	leaves, err := leavesOf(name, body)
-	if err != nil {
-		return s, err
+	if bad != nil {
+		return s, bad
 	}
 	for _, key := range slices.Sorted(maps.Keys(leaves)) {
 		if !listed(key) {

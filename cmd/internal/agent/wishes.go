@@ -71,9 +71,15 @@ func openWishes(s Settings, limit time.Duration, log *slog.Logger) *wishes {
 // claimed tells whose the camera is: its roster says who may sign settings, and in
 // which groups it is.
 func (w *wishes) claimed(c *identity.Camera) {
-	w.camera.Store(c)
-	w.groups = w.groupsNow()
-	member := w.groups
+	if w.camera.Swap(c) == nil {
+		w.join()
+	}
+}
+
+// join has what is for the camera's groups hold, and no other.
+func (w *wishes) join() {
+	member := w.groupsNow()
+	w.groups = member
 	w.book.Member(func(t desired.Target) bool {
 		return slices.ContainsFunc(member, func(g string) bool { return desired.Group(g) == t })
 	})
@@ -91,6 +97,7 @@ func (w *wishes) groupsNow() []string {
 
 // begin returns the settings of the next life.
 func (w *wishes) begin() Settings {
+	w.join()
 	w.now = w.local.merge(w.book.Layers())
 	w.book.Unfit(w.now.unfit)
 	for target, why := range w.now.unfit {

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/mqtt"
+	"github.com/sealcam/sealcam/uplink/ota"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -34,6 +37,7 @@ type site struct {
 	host   Host
 	now    uint64 // version that was signed last
 	stop   func() error
+	roster *seal.Roster // the newest, once change has made one
 
 	mu      sync.Mutex
 	opener  *seal.Opener
@@ -323,5 +327,192 @@ func TestWantedSettingsThatKill(t *testing.T) {
 	}
 	if next := s.lives()[lives]; next.Motion.Sensitivity != 3 {
 		t.Errorf("the next life had sensitivity %d", next.Motion.Sensitivity)
+	}
+}
+
+// change has the camera take a roster of its household in which change was made.
+func (s *site) change(change func(*seal.Roster)) {
+	s.t.Helper()
+	r, _, err := s.house.Roster()
+	s.do(err)
+	if s.roster != nil {
+		r = s.roster
+	}
+	next := *r
+	next.Version++
+	next.Cameras, next.Viewers = slices.Clone(r.Cameras), slices.Clone(r.Viewers)
+	change(&next)
+	signed, err := seal.SignRoster(s.house.Owner(), next)
+	s.do(err)
+	s.roster, err = seal.OpenRoster(s.house.ID(), signed)
+	s.do(err)
+	s.do(s.up.Send(s.t.Context(), s.id, feed.Roster, signed))
+}
+
+// Whatever comes from somebody who may not, from before, or for somebody else, is
+// refused and counted by its own reason, and changes nothing. What is for a group holds
+// as long as the camera is in it.
+func TestWantedSettingsRefused(t *testing.T) {
+	s := newSite(t)
+	guard, err := s.house.AddViewer("guard")
+	s.do(err)
+	s.local.Uplink.Status.Duration = time.Second
+	s.serve()
+	s.push(seal.Settings{}, "motion.sensitivity = 7\n")
+	s.becomes(desired.All, uplink.Applied)
+	held := s.now
+	s.change(func(r *seal.Roster) {
+		for i := range r.Viewers {
+			if r.Viewers[i].Name == "guard" {
+				r.Viewers[i].Roles = seal.MayWatch
+			}
+		}
+	})
+	counted := func(reason string, most uint64) {
+		t.Helper()
+		s.until("settings "+reason+" counted", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.said.Uplink != nil && s.said.Uplink.Refusals["settings "+reason] >= 1 && s.said.Uplink.Refusals["settings "+reason] <= most
+		})
+	}
+	by := func(key crypto.Signer, c seal.Settings) []byte {
+		t.Helper()
+		if c.Household == "" {
+			c.Household = s.house.ID()
+		}
+		c.Issued, c.Body = time.Now(), []byte("motion.sensitivity = 1\n")
+		b, err := seal.SignSettings(key, c)
+		s.do(err)
+		return b
+	}
+	other, err := identity.CreateHousehold(filepath.Join(t.TempDir(), "other"), "", time.Now)
+	s.do(err)
+	stranger, err := identity.OpenCamera(t.TempDir())
+	s.do(err)
+	s.leave("all", by(guard.Key().Signer(), seal.Settings{Version: 100}))
+	counted("revoked", 1)
+	s.leave("all", by(other.Owner(), seal.Settings{Household: other.ID(), Version: 100}))
+	s.leave("all", by(s.house.Owner(), seal.Settings{Household: other.ID(), Version: 100}))
+	counted("not for you", 1)
+	s.leave("camera", by(s.house.Owner(), seal.Settings{Camera: stranger.ID(), Version: 100}))
+	s.leave("group-gates", by(s.house.Owner(), seal.Settings{Group: "gates", Version: 50}))
+	counted("wrong camera", 4)
+	s.leave("all", by(s.house.Owner(), seal.Settings{Version: held}))
+	counted("replayed", 1) // another of the version that holds
+	s.leave("x", []byte("garbage that a broker keeps"))
+	s.leave("y", make([]byte, seal.MaxSettings+2048))
+	counted("malformed", 8)
+	s.push(seal.Settings{Camera: s.id}, "motion.sensitivity = 7\nstate = \"/tmp\"\n")
+	counted("unusable", 1)
+	if w, _ := s.becomes(desired.Camera, uplink.Refused); w.Version != 0 || !strings.Contains(w.Why, "camera:2:1: state: not settable from afar") {
+		t.Errorf("the camera says %+v", w)
+	}
+	if w, _ := s.wanted(desired.All); w.Version != held || w.State != uplink.Applied {
+		t.Errorf("for all it says %+v", w)
+	}
+	for _, l := range s.lives() {
+		if l.Motion.Sensitivity == 1 {
+			t.Error("a life began with what was refused")
+		}
+	}
+
+	// Taken into the group, the camera asks the broker for what it keeps for it.
+	s.change(func(r *seal.Roster) { r.Cameras[0].Groups = []string{"gates"} })
+	s.until("the group's settings in force", func() bool {
+		w, _ := s.wanted(desired.Group("gates"))
+		return w.State == uplink.Applied && w.Version == 50
+	})
+	if last := s.lives()[len(s.lives())-1]; last.Motion.Sensitivity != 1 {
+		t.Errorf("in the group sensitivity is %d", last.Motion.Sensitivity)
+	}
+	s.change(func(r *seal.Roster) { r.Cameras[0].Groups = nil })
+	s.until("the group left", func() bool {
+		w, said := s.wanted(desired.Group("gates"))
+		return w.State == uplink.LeftGroup && slices.Equal(said.Settings.Effective, []string{"motion.sensitivity = 7"})
+	})
+	if last := s.lives()[len(s.lives())-1]; last.Motion.Sensitivity != 7 {
+		t.Errorf("out of the group sensitivity is %d", last.Motion.Sensitivity)
+	}
+}
+
+// A life on trial that ends with an error is given up, and the camera goes on with the
+// settings from before; one that a person or a restart ends is tried again.
+func TestTrialEnds(t *testing.T) {
+	local := Defaults()
+	local.State = t.TempDir()
+	failure := errors.New("the encoder has fallen over")
+	for name, tc := range map[string]struct {
+		err   error
+		ended bool // by whoever started it
+		state string
+		same  bool // the error stays what it was
+	}{
+		"an error":               {failure, false, uplink.RolledBack, false},
+		"stopped":                {nil, true, uplink.Waits, true},
+		"stopped with an error":  {failure, true, uplink.Waits, true},
+		"the film is over":       {nil, false, uplink.Waits, true},
+		"another version starts": {ota.ErrRestart, false, uplink.Waits, true},
+		"reset":                  {ErrReset, false, uplink.Trying, true},
+		"other settings":         {errSettings, false, uplink.Trying, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.RemoveAll(filepath.Join(local.State, WantedFile)); err != nil {
+				t.Fatal(err)
+			}
+			w := openWishes(local, 0, slog.New(slog.DiscardHandler))
+			if err := errors.Join(w.book.Take(layer(desired.All, "motion.sensitivity = 7\n")), w.book.Begin()); err != nil {
+				t.Fatal(err)
+			}
+			if w.begin().Motion.Sensitivity != 7 {
+				t.Fatal("what is tried is not applied")
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			if tc.ended {
+				stop()
+			}
+			err := w.ended(ctx, tc.err)
+			if tc.same != (err == tc.err) || !tc.same && !errors.Is(err, errSettings) {
+				t.Errorf("it goes on with %v", err)
+			}
+			if got := w.book.Status()[0]; got.State != tc.state {
+				t.Errorf("%+v", got)
+			}
+			if tc.state == uplink.RolledBack && w.begin().Motion.Sensitivity != 5 {
+				t.Error("the next life has what was given up")
+			}
+		})
+	}
+}
+
+// While nothing can be proven, for the camera is closed or has no connection, a trial
+// goes on; with a connection and without a picture its time passes.
+func TestTrialIsPatient(t *testing.T) {
+	local := Defaults()
+	local.State = t.TempDir()
+	w := openWishes(local, time.Minute, slog.New(slog.DiscardHandler))
+	if err := errors.Join(w.book.Take(layer(desired.All, "motion.sensitivity = 7\n")), w.book.Begin()); err != nil {
+		t.Fatal(err)
+	}
+	w.begin()
+	alone := newHome(t).agent(t, Defaults(), unending("empty?size=320x180&rate=10&pixel=grey"), nil, nil) // without a broker
+	left := w.limit
+	for range 100 {
+		if err := w.judge(t.Context(), alone, w.book.Trial(), &left); err != nil || left != w.limit {
+			t.Fatalf("without a connection: %v, %v left", err, left)
+		}
+	}
+	for n := 1; ; n++ {
+		err := w.judge(t.Context(), nil, w.book.Trial(), &left)
+		if n < 60 && err != nil || n == 60 && !errors.Is(err, errSettings) {
+			t.Fatalf("at look %d: %v", n, err)
+		}
+		if n == 60 {
+			break
+		}
+	}
+	if s := w.book.Status()[0]; s.State != uplink.RolledBack || !strings.Contains(s.Why, "within 1m0s the camera has not begun") {
+		t.Errorf("%+v", s)
 	}
 }

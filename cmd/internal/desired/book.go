@@ -132,7 +132,6 @@ type Book struct {
 
 	mu     sync.Mutex
 	record record
-	news   chan struct{}     // has room for one
 	unfit  map[Target]string // what holds and cannot be applied now, and why
 	groups func(Target) bool
 }
@@ -178,6 +177,12 @@ func (b *Book) Take(s Settings) error {
 	defer b.mu.Unlock()
 	next := b.record.clone()
 	e := next.entry(s.For)
+	if e == nil { // a group that the camera has left makes room
+		if i := slices.IndexFunc(next.Targets, func(e *entry) bool { return e.Trial == nil && !b.groups(e.For) }); i >= 0 {
+			next.Targets = slices.Delete(next.Targets, i, i+1)
+			e = next.entry(s.For)
+		}
+	}
 	if e == nil {
 		return fmt.Errorf("%w: this camera keeps settings for %d targets, and has as many", ErrUnusable, maxTargets)
 	}
