@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,6 +146,11 @@ func cameraMain(args []string) error {
 		return cameraClip(c, args[2], args[3], args[4])
 	case "send": // camera send STATE BROKER KIND FILE...
 		return cameraSend(c, args[2], args[3], args[4:])
+	case "serve": // camera serve STATE, with the identity in STATE/identity: a whole camera before a drawn scene
+		s := agent.Defaults()
+		s.State = filepath.Dir(args[1])
+		s.Camera.Source, s.Privacy.Masks = "scene:empty?size=320x180&rate=10&pixel=grey", []agent.MaskSettings{{Rect: []int{0, 0, 100, 100}}}
+		return agent.Serve(context.Background(), s, agent.Host{Firmware: "script"}, slog.New(slog.DiscardHandler))
 	case "run": // camera run STATE: until an owner resets it
 		return cameraRun(c, args[1])
 	}

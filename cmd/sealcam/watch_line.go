@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/desired"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
+	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -150,6 +152,7 @@ type cameraStatus struct {
 	Uplink struct {
 		Refusals map[string]uint64 `json:"refusals"`
 	} `json:"uplink"`
+	Settings *uplink.SettingsStatus `json:"settings"`
 }
 
 // statusLine tells of a status when it says something else than the last one.
@@ -176,7 +179,7 @@ func (w *watcher) statusLine(o viewer.Outcome, row func(cli.Style, string, strin
 	for _, t := range reasons[:min(3, len(reasons))] {
 		words += "; " + printable(t, 120)
 	}
-	words += s.softwareWords() + refusalWords(s.Uplink.Refusals)
+	words += s.softwareWords() + s.settingsWords() + refusalWords(s.Uplink.Refusals)
 	if words == w.status[o.Camera] {
 		return ""
 	}
@@ -202,6 +205,28 @@ func (s cameraStatus) softwareWords() string {
 	}
 	if s.Software.Trial {
 		words += ", on trial"
+	}
+	return words
+}
+
+// settingsWords says which settings from afar hold, and which are still to. What
+// came of the others is among the reasons of the camera's health.
+func (s cameraStatus) settingsWords() string {
+	if s.Settings == nil {
+		return ""
+	}
+	var words string
+	for i, w := range s.Settings.Wanted {
+		if i == 4 {
+			return words + ", and more"
+		}
+		target := printable(w.For, 40)
+		if w.Version > 0 && w.State != uplink.LeftGroup {
+			words += "; settings for " + target + " " + desired.VersionWords(w.Version)
+		}
+		if w.State == uplink.Waits || w.State == uplink.Trying {
+			words += "; settings for " + target + " " + desired.VersionWords(w.Newest) + " " + w.State
+		}
 	}
 	return words
 }

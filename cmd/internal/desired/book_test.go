@@ -234,7 +234,9 @@ func TestPowerCutAtEveryWrite(t *testing.T) {
 				t.Errorf("cut %d, kept %v: it was on trial: %v, and that is said: %v", cut, kept, trial, fell)
 			}
 			for b.Waiting() { // and what was cut off before its trial has it yet
-				if s := b.Status(); slices.ContainsFunc(s, func(w uplink.WantedSettings) bool { return w.State == uplink.RolledBack && w.Newest == 2 && w.Version == 2 }) {
+				if s := b.Status(); slices.ContainsFunc(s, func(w uplink.WantedSettings) bool {
+					return w.State == uplink.RolledBack && w.Newest == 2 && w.Version == 2
+				}) {
 					t.Errorf("cut %d: what failed is in force", cut)
 				}
 				do(t, b.Begin(), b.Confirm())

@@ -27,9 +27,16 @@ func full() Report {
 		Broker: "mqtts://broker.example:8883", Source: "/dev/video0",
 		Status: uplink.Status{
 			State: "trouble", Light: "night", Troubles: []string{"the lens is covered"}, Uptime: 93784, Clock: "ntp",
-			Health:    &uplink.Health{Word: uplink.Trouble, Reasons: []string{"the lens is covered", "the board is so warm that it slows down"}},
-			Software:  &uplink.Software{Version: "v1.4.0", Commit: "0123456789abcdef", Slot: "b", Trial: true, Number: 140, Fell: "no frame came"},
-			Machine:   &uplink.Machine{Celsius: 81.2, Sensor: "cpu-thermal", Free: 1 << 30, Size: 8 << 30, Worn: 0.3},
+			Health:   &uplink.Health{Word: uplink.Trouble, Reasons: []string{"the lens is covered", "the board is so warm that it slows down"}},
+			Software: &uplink.Software{Version: "v1.4.0", Commit: "0123456789abcdef", Slot: "b", Trial: true, Number: 140, Fell: "no frame came"},
+			Machine:  &uplink.Machine{Celsius: 81.2, Sensor: "cpu-thermal", Free: 1 << 30, Size: 8 << 30, Worn: 0.3},
+			Settings: &uplink.SettingsStatus{
+				Wanted: []uplink.WantedSettings{
+					{For: "all", Version: 5, By: "owner", Since: time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local), Newest: 5, State: uplink.Applied},
+					{For: "camera", Newest: 7, State: uplink.RolledBack, Why: "no frame came\x1b[2J"},
+				},
+				Effective: []string{"motion.sensitivity = 7"},
+			},
 			Recording: &uplink.RecordingStatus{Bytes: 3 << 29, Budget: 2 << 30, Kept: 9},
 		},
 		Capture: Capture{
@@ -94,6 +101,9 @@ health     trouble, trouble, up 1 d 2 h
            the lens is covered
            the board is so warm that it slows down
 software   v1.4.0 (0123456789ab), slot b, on trial
+settings   for all: applied, signed by owner, since 2026-05-04 12:00:00
+           for camera: rolled back: no frame came?[2J
+           motion.sensitivity = 7
 source     /dev/video0, 1920x1080 mjpeg 30 fps; 12345 frames, 3 dropped, 3 unusable
 seeing     night, 4 events, the last 2 min 5 s ago, 5 pictures and 3 clips sealed
 uplink     connected to mqtts://broker.example:8883

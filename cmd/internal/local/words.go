@@ -34,6 +34,7 @@ func Print(env *cli.Env, r Report) {
 	}
 	w.health(s)
 	w.software(s.Software, s.Firmware)
+	w.settings(s.Settings)
 	w.row("source", "", source(r))
 	w.row("seeing", "", seeing(r))
 	if r.Pairing != Waiting {
@@ -138,6 +139,43 @@ func (w words) certificate(c *uplink.Certificate) {
 	w.row("identity", style, text)
 	if c.Trouble != "" {
 		w.row("", cli.Warn, plain(c.Trouble))
+	}
+}
+
+// settings says what the household wants the camera to be set to, what became of it,
+// and what holds in place of the camera's own file.
+func (w words) settings(s *uplink.SettingsStatus) {
+	if s == nil {
+		return
+	}
+	name := "settings"
+	for i, one := range s.Wanted {
+		if i == maxReasons {
+			w.row("", "", fmt.Sprintf("and %d more", len(s.Wanted)-i))
+			break
+		}
+		text, style := "for "+plain(one.For)+": "+plain(one.State), cli.Warn
+		if one.State == uplink.Applied || one.State == uplink.LeftGroup {
+			style = ""
+		}
+		if one.Version > 0 && one.By != "" {
+			text += ", signed by " + plain(one.By)
+		}
+		if !one.Since.IsZero() {
+			text += ", since " + one.Since.Local().Format(time.DateTime)
+		}
+		if one.Why != "" {
+			text += ": " + plain(one.Why)
+		}
+		w.row(name, style, text)
+		name = ""
+	}
+	for i, line := range s.Effective {
+		if i == maxReasons {
+			w.row("", cli.Faint, fmt.Sprintf("and %d more", len(s.Effective)-i))
+			break
+		}
+		w.row("", cli.Faint, plain(line))
 	}
 }
 
