@@ -129,6 +129,10 @@ takes it when it is back: see sealcam settings status.`, []string{"FILE"}, func(
 			return err
 		}
 		fmt.Fprintf(env.Stdout, "signed  settings %s for %s, by %s, for %d %s\n", desired.VersionWords(one.Version), one.words(d.roster()), d.by, len(one.cameras(d.roster())), plural(len(one.cameras(d.roster())), "camera"))
+		if !d.watches() {
+			fmt.Fprintln(env.Stdout, "What cameras say to it is sealed to those who may watch: sealcam settings status shows it to them.")
+			return nil
+		}
 		return d.answers(ctx, env, v, one)
 	})
 }

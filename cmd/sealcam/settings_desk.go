@@ -66,6 +66,16 @@ func openDesk(f *settingsFlags) (*desk, error) {
 
 func (d *desk) roster() *seal.Roster { return d.who.Roster() }
 
+// watches reports whether the viewer that connects can open what cameras seal.
+func (d *desk) watches() bool {
+	for _, v := range d.roster().Viewers {
+		if v.Name == d.who.Name() {
+			return v.May(seal.MayWatch)
+		}
+	}
+	return false
+}
+
 // sign signs body for whom f says, above all that was signed for the same here, and
 // keeps it. Versions follow the clock, so that operators who know nothing of each
 // other do not give the same.
@@ -311,10 +321,11 @@ func wantedWords(w uplink.WantedSettings) string {
 	if w.State == uplink.Applied {
 		return text
 	}
+	text += "; "
 	if w.Newest != w.Version {
-		text += "; " + desired.VersionWords(w.Newest)
+		text += desired.VersionWords(w.Newest) + " "
 	}
-	text += " " + printable(w.State, 16)
+	text += printable(w.State, 16)
 	if w.Why != "" {
 		text += ": " + printable(w.Why, 300)
 	}
