@@ -24,7 +24,8 @@ import (
 )
 
 const keepSynopsis = `sealcam keep --identity DIR --store DIR [--listen ADDRESS] [--broker-listen ADDRESS | --broker URL]
-                    [--keep-for TIME] [--keep-bytes SIZE] [--any] [--cert FILE --key FILE] [--metrics ADDRESS]`
+                    [--keep-for TIME] [--keep-bytes SIZE] [--any] [--cert FILE --key FILE] [--metrics ADDRESS]
+       sealcam keep check|backup|restore|status|delete ...`
 
 const keepText = `
 Keeps what cameras seal, so that viewers that were away find it: takes it in, checks
@@ -56,6 +57,11 @@ const (
 
 // runKeep is "sealcam keep".
 func runKeep(ctx context.Context, env *cli.Env, args []string) error {
+	for _, c := range keepVerbs() {
+		if len(args) > 0 && args[0] == c.Name {
+			return c.Run(ctx, env, args[1:])
+		}
+	}
 	var f keepFlags
 	fs := env.Flags("keep", keepSynopsis, keepText)
 	fs.StringVar(&f.identity, "identity", "", "the keeper's `directory`, from sealcam household keeper add")

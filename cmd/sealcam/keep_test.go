@@ -112,6 +112,13 @@ func (k *keeping) start(args ...string) {
 	}
 }
 
+// knows waits until the keeper knows its household: what comes before that it asks
+// for again, and a light camera does not listen.
+func (k *keeping) knows() {
+	k.t.Helper()
+	waitFor(k.t, "the keeper to know its household", func() bool { return strings.Contains(k.err.String(), "keeps for a household") })
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
@@ -206,6 +213,7 @@ func (c *lightCamera) picture() {
 func (c *lightCamera) receipted(seq uint64) {
 	c.t.Helper()
 	deadline := time.After(time.Minute)
+	var last *seal.Command
 	for {
 		select {
 		case m := <-c.conn.Messages():
@@ -213,11 +221,12 @@ func (c *lightCamera) receipted(seq uint64) {
 			if err != nil {
 				c.t.Fatal(err)
 			}
+			last = cmd
 			if cmd.Verb == seal.VerbReceipt && cmd.From == 1 && cmd.To >= seq && len(cmd.Gaps) == 0 {
 				return
 			}
 		case <-deadline:
-			c.t.Fatalf("no receipt up to %d within a minute", seq)
+			c.t.Fatalf("no receipt up to %d within a minute; last: %v", seq, last)
 		}
 	}
 }
@@ -263,6 +272,7 @@ func TestKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.publish("roster", roster, true)
+	k.knows()
 	for range 3 {
 		c.picture()
 	}

@@ -66,8 +66,7 @@ func (q *lanes) push(d Delivery, now time.Time) (ok bool, old *Delivery) {
 		l = &lane{camera: d.Camera}
 	}
 	if q.one.items == 1 && len(l.wait) == 1 {
-		old = &l.wait[0].Delivery
-		q.give(l, 1)
+		old = &q.give(l, 1)[0].Delivery
 	}
 	items, bytes := len(l.wait)+1, l.bytes+len(d.Sealed)
 	if items > q.one.items || bytes > q.one.bytes ||

@@ -203,8 +203,12 @@ func (k *Keeper) takeRoster(ctx context.Context, signed []byte) (*seal.Roster, e
 		return nil, err
 	}
 	k.figures.roster("new")
+	_, named := roster.Keeper(k.id)
 	k.tending.dismiss(roster)
-	if _, named := roster.Keeper(k.id); named {
+	if named {
+		k.tending.missed(roster) // what came before it was refused
+	}
+	if named {
 		k.log.Info("keeps for a household", "household", roster.Household, "roster", roster.Version, "cameras", len(roster.Cameras))
 	} else {
 		k.log.Warn("a household has dismissed this keeper: what is kept of it stays until it is too old", "household", roster.Household, "roster", roster.Version)

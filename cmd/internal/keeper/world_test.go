@@ -37,7 +37,7 @@ type world struct {
 
 // home is a household.
 type home struct {
-	t       *testing.T
+	t       testing.TB
 	owner   *ecdsa.PrivateKey
 	viewer  *seal.ViewerKey
 	roster  seal.Roster
@@ -68,11 +68,13 @@ func (l *logged) Write(b []byte) (int, error) {
 	return l.Buffer.Write(b)
 }
 
-func (l *logged) count(text string) int {
+func (l *logged) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Count(l.String(), text)
+	return l.String()
 }
+
+func (l *logged) count(text string) int { return strings.Count(l.text(), text) }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
@@ -84,7 +86,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // newHome returns a household with so many cameras, that names keepers.
-func newHome(t *testing.T, cameras int, keepers ...*ecdsa.PrivateKey) *home {
+func newHome(t testing.TB, cameras int, keepers ...*ecdsa.PrivateKey) *home {
 	t.Helper()
 	h := &home{t: t, owner: newKey(t)}
 	var err error
