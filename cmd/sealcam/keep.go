@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 )
 
 const keepSynopsis = `sealcam keep --identity DIR --store DIR [--listen ADDRESS] [--broker-listen ADDRESS | --broker URL]
-                    [--keep-for TIME] [--keep-bytes SIZE] [--any] [--cert FILE --key FILE] [--metrics ADDRESS]
+                    [--keep-for TIME] [--keep-bytes SIZE] [--any] [--cert FILE --key FILE] [--crl FILE] [--metrics ADDRESS]
        sealcam keep check|backup|restore|status|delete ...`
 
 const keepText = `
@@ -43,7 +44,7 @@ type keepFlags struct {
 	identity, store      string
 	listen, brokerListen string
 	broker, metrics      string
-	cert, key            string
+	cert, key, crl       string
 	keepFor              span
 	keepBytes            volume
 	any                  bool
@@ -72,6 +73,7 @@ func runKeep(ctx context.Context, env *cli.Env, args []string) error {
 	fs.StringVar(&f.metrics, "metrics", "", "`address` on this machine for Prometheus, such as 127.0.0.1:9483; none if empty")
 	fs.StringVar(&f.cert, "cert", "", "`file` with a certificate for viewers, PEM; the identity's own if empty")
 	fs.StringVar(&f.key, "key", "", "`file` with its key, PEM")
+	fs.StringVar(&f.crl, "crl", "", "`file` with the certificates that open this broker no more, from sealcam household crl; it is read again when it changes")
 	fs.Var(&f.keepFor, "keep-for", "delete what is older than this, such as `30d`; nothing if 0")
 	fs.Var(&f.keepBytes, "keep-bytes", "of each household delete the oldest when it takes more than this, such as `50G`; nothing if 0")
 	fs.BoolVar(&f.any, "any", false, "keep for every household whose roster names this keeper, not only for its own")
@@ -87,6 +89,8 @@ func runKeep(ctx context.Context, env *cli.Env, args []string) error {
 		return cli.Usagef("--store is missing: in which directory is everything kept?")
 	case f.broker != "" && f.brokerListen != "":
 		return cli.Usagef("--broker-listen is of a keeper that is the broker itself")
+	case f.broker != "" && f.crl != "":
+		return cli.Usagef("--crl is for a keeper that is the broker itself; the other one has its own")
 	case (f.cert == "") != (f.key == ""):
 		return cli.Usagef("--cert and --key go together")
 	}
@@ -128,6 +132,8 @@ type station struct {
 	store  *store.Store
 	log    *slog.Logger
 	broker *broker.Broker // nil: another's
+	// revoked is of when the list of revoked certificates was that is in force.
+	revoked time.Time
 }
 
 func (s *station) run(ctx context.Context, out io.Writer) error {
@@ -163,7 +169,11 @@ func (s *station) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if s.broker != nil {
+		if err := s.revoke(); err != nil {
+			return err
+		}
 		g.Go(func() error { return s.broker.Run(ctx) })
+		g.Go(func() error { return s.revokeLoop(ctx) })
 	}
 	g.Go(func() error { return k.Run(ctx) })
 	g.Go(func() error { return k.Serve(ctx, viewers, conf) })
@@ -219,6 +229,52 @@ func (s *station) serveMetrics(ctx context.Context, g *errgroup.Group, k *keeper
 		return k.ServeMetrics(ctx, l, s.figures)
 	})
 	return nil
+}
+
+// revokeEvery is how often the list of revoked certificates is looked at.
+const revokeEvery = 10 * time.Second
+
+// maxCRL bounds a list of revoked certificates.
+const maxCRL = 4 << 20
+
+// revoke reads the list of revoked certificates, if there is one and it has changed.
+func (s *station) revoke() error {
+	if s.flags.crl == "" {
+		return nil
+	}
+	info, err := os.Stat(s.flags.crl)
+	if err != nil || info.ModTime().Equal(s.revoked) {
+		return err
+	}
+	text, err := readBounded(nil, s.flags.crl, maxCRL)
+	if err != nil {
+		return err
+	}
+	if err := s.broker.Revoke(text, s.who.Authority()); err != nil {
+		return fmt.Errorf("%s: %w", s.flags.crl, err)
+	}
+	s.revoked = info.ModTime()
+	return nil
+}
+
+// revokeLoop reads the list again when it changes. A list that cannot be read leaves
+// the one before in force.
+func (s *station) revokeLoop(ctx context.Context) error {
+	tick := time.NewTicker(revokeEvery)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err := s.revoke()
+		if err != nil && err.Error() != told {
+			s.log.Warn("the list of revoked certificates could not be read again", "err", err)
+			told = err.Error()
+		}
+	}
 }
 
 // figures adds those of the broker.

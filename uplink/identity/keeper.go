@@ -263,6 +263,9 @@ func (k *Keeper) Signer() crypto.Signer { return k.key }
 // Expires returns when its certificate ends.
 func (k *Keeper) Expires() time.Time { return k.leaf.NotAfter }
 
+// Authority returns the certificate of its household's authority.
+func (k *Keeper) Authority() *x509.Certificate { return k.ca }
+
 // TLS returns how to reach the household's broker. The caller owns it.
 func (k *Keeper) TLS() *tls.Config { return k.tls.Clone() }
 

@@ -45,7 +45,7 @@ func lasting(topic string) bool {
 	if _, err := seal.ParseCameraID(id); !ok || err != nil {
 		return false
 	}
-	return kind == "roster" || kind == "settings"
+	return kind == "roster" || strings.HasPrefix(kind, "settings/")
 }
 
 // ID implements mqtt.Hook.

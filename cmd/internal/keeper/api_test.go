@@ -277,6 +277,23 @@ func TestPosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings := func(d seal.Settings) []byte {
+		d.Household, d.Version, d.Issued, d.Body = w.home.id(), 1, time.Now(), []byte("looks = 5\n")
+		b, err := seal.SignSettings(w.home.viewer.Signer(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for topic, d := range map[string]seal.Settings{"settings/all": {}, "settings/camera": {Camera: c.id}} {
+		b := settings(d)
+		if status, answer, _ := w.ask(http.MethodPost, path+"settings", "", b); status != http.StatusAccepted {
+			t.Errorf("%s: %d %s", topic, status, answer)
+		}
+		if sent := w.feed.Sent(); !slices.ContainsFunc(sent, func(s feed.Sent) bool { return s.Camera == c.id && s.Kind == topic && string(s.Payload) == string(b) }) {
+			t.Errorf("%s was not sent", topic)
+		}
+	}
 	old := w.home.signed
 	w.home.sign()
 	for name, p := range map[string]struct {
@@ -289,6 +306,7 @@ func TestPosts(t *testing.T) {
 		"no camera's":           {w.home1("/cameras/" + string(newHome(t, 1).cameras[0].id) + "/cmd"), cmd, http.StatusForbidden},
 		"nothing":               {path + "cmd", nil, http.StatusBadRequest},
 		"too much":              {path + "cmd", make([]byte, seal.MaxCommand+1), http.StatusRequestEntityTooLarge},
+		"another's settings":    {path + "settings", settings(seal.Settings{Camera: w.home.cameras[1].id}), http.StatusForbidden},
 		"media":                 {path + "media", cmd, http.StatusNotFound},
 		"a roster":              {path + "roster", w.home.signed, http.StatusAccepted},
 		"the same roster again": {path + "roster", w.home.signed, http.StatusAccepted},

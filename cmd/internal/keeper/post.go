@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealcam/sealcam/cmd/internal/desired"
 	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -38,6 +39,8 @@ func (k *Keeper) post(w http.ResponseWriter, r *http.Request) error {
 	switch r.PathValue("kind") {
 	case feed.Command:
 		kind, b, err = k.command(w, r, roster, camera)
+	case feed.Settings:
+		kind, b, err = k.settings(w, r, roster, camera)
 	case feed.Roster:
 		kind, b, err = k.postedRoster(w, r, roster.Household)
 	default:
@@ -60,6 +63,26 @@ func (k *Keeper) command(w http.ResponseWriter, r *http.Request, roster *seal.Ro
 	}
 	_, err = seal.OpenCommand(camera, roster, b)
 	return feed.Command, b, err
+}
+
+// settings checks signed settings, and says on which topic the broker keeps them.
+func (k *Keeper) settings(w http.ResponseWriter, r *http.Request, roster *seal.Roster, camera seal.CameraID) (string, []byte, error) {
+	b, err := readBody(w, r, seal.MaxSettings+1<<10)
+	if err != nil {
+		return "", nil, err
+	}
+	s, err := seal.OpenSettings(roster, camera, b)
+	if err != nil {
+		return "", nil, err
+	}
+	target := desired.All
+	switch {
+	case s.Camera != "":
+		target = desired.Camera
+	case s.Group != "":
+		target = desired.Group(s.Group)
+	}
+	return feed.Settings + "/" + target.Topic(), b, nil
 }
 
 func (k *Keeper) postedRoster(w http.ResponseWriter, r *http.Request, h seal.HouseholdID) (string, []byte, error) {
