@@ -207,21 +207,21 @@ func (c *Camera) SetRoster(signed []byte) error {
 	if next == nil || err != nil {
 		return err
 	}
-	if err := writeFile(c.path(rosterFile), signed); err != nil {
+	if err := writeFile(c.path(rosterFile), next.Signed()); err != nil {
 		return err
 	}
 	c.roster = next
 	return nil
 }
 
-// newerRoster opens a roster that is to replace old. It returns nil without
-// an error when old is the same.
+// newerRoster opens a roster that is to replace old, and returns what is in force
+// then. It returns nil without an error when old has all of it.
 func newerRoster(h seal.HouseholdID, old *seal.Roster, signed []byte) (*seal.Roster, error) {
 	next, err := seal.OpenRoster(h, signed)
 	if err != nil {
 		return nil, err
 	}
-	err = next.Follows(old)
+	next, err = next.Over(old)
 	var refusal *seal.Refusal
 	if errors.As(err, &refusal) && refusal.Duplicate {
 		return nil, nil
@@ -288,7 +288,7 @@ func (c *Camera) claim(p Pairing) error {
 		return err
 	}
 	if next != nil {
-		if err := writeFile(c.path(rosterFile), p.Roster); err != nil {
+		if err := writeFile(c.path(rosterFile), next.Signed()); err != nil {
 			return err
 		}
 	}

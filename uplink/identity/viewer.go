@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -187,14 +189,55 @@ func (v *Viewer) openRoster() error {
 	if v.roster, v.signed, err = readRoster(path, v.about.Household); err != nil {
 		return err
 	}
-	own, signed, err := readRoster(filepath.Join(v.dir, rosterFile), v.about.Household)
+	_, signed, err := readRoster(filepath.Join(v.dir, rosterFile), v.about.Household)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil && own.Version > v.roster.Version {
-		v.roster, v.signed = own, signed
+	if err != nil {
+		return err
 	}
-	return err
+	// What this viewer was sent may be newer, or say what others have added.
+	if next, err := newerRoster(v.about.Household, v.roster, signed); err == nil && next != nil {
+		v.roster, v.signed = next, next.Signed()
+	}
+	return nil
+}
+
+// keep stores next, durably, as the newest roster. The mutex is held.
+func (v *Viewer) keep(next *seal.Roster) error {
+	if err := writeFile(filepath.Join(v.dir, rosterFile), next.Signed()); err != nil {
+		return err
+	}
+	v.roster, v.signed = next, next.Signed()
+	return nil
+}
+
+// AddCamera takes a camera in as an operator: a viewer that may add, without the
+// owner. It holds until the owner's next roster, which takes it in or drops it. The
+// caller publishes SignedRoster.
+func (v *Viewer) AddCamera(id seal.CameraID, name string, groups []string, now time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.roster.Cameras {
+		if c.ID == id {
+			return fmt.Errorf("%w: it is called %q", ErrKnownCamera, c.Name)
+		}
+		if c.Name == name {
+			return fmt.Errorf("camera %q: %w, by camera %s", name, ErrKnownName, c.ID)
+		}
+	}
+	addition, err := seal.SignAddition(v.key.Signer(), seal.Addition{
+		Household: v.about.Household, Roster: v.roster.Version, Issued: now.UTC().Truncate(time.Second),
+		Camera: seal.RosterCamera{ID: id, Name: name, Groups: slices.Compact(slices.Sorted(slices.Values(groups)))},
+	})
+	if err != nil {
+		return err
+	}
+	next, err := v.roster.Add(addition)
+	if err != nil {
+		return err
+	}
+	return v.keep(next)
 }
 
 // Refresh looks whether the owner has changed the household in this directory
@@ -223,7 +266,7 @@ func (v *Viewer) Refresh() (news bool, err error) {
 	if next == nil || err != nil {
 		return false, err
 	}
-	v.roster, v.signed = next, signed
+	v.roster, v.signed = next, next.Signed()
 	return true, nil
 }
 
@@ -259,10 +302,9 @@ func (v *Viewer) SetRoster(signed []byte) (news bool, err error) {
 	if next == nil || err != nil {
 		return false, err
 	}
-	if err := writeFile(filepath.Join(v.dir, rosterFile), signed); err != nil {
+	if err := v.keep(next); err != nil {
 		return false, err
 	}
-	v.roster, v.signed = next, signed
 	return true, nil
 }
 

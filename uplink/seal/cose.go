@@ -25,6 +25,7 @@ const (
 	typeCommand = "application/vnd.sealcam.command"
 	typeHello   = "application/vnd.sealcam.hello"
 
+	typeAddition = "application/vnd.sealcam.addition"
 	typePass     = "application/vnd.sealcam.pass"
 	typeDeletion = "application/vnd.sealcam.deletion"
 	typeDeleted  = "application/vnd.sealcam.deleted"

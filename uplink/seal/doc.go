@@ -46,14 +46,17 @@ const (
 	MaxCameras = 256 // cameras of a roster, and again as many revoked
 	MaxGrants  = 8   // owner keys besides the founding one
 	MaxKeepers = 8   // keepers of a roster
-	MaxGroups  = 16  // groups that a camera is in
-	MaxURL     = 256 // bytes of a keeper's URL
-	MaxName    = 64  // bytes of a name or a token
-	MaxLabels  = 32  // labels of a message
-	MaxGaps    = 64  // gaps remembered per camera; ranges in a command or message
-	MaxNonce   = 32  // bytes of a nonce; MinNonce is the least
-	MinNonce   = 16
-	MaxCSR     = 4 << 10 // bytes of a certificate request in a hello
+
+	MaxAdditions = 64 // operators' additions to one roster
+
+	MaxGroups = 16  // groups that a camera is in
+	MaxURL    = 256 // bytes of a keeper's URL
+	MaxName   = 64  // bytes of a name or a token
+	MaxLabels = 32  // labels of a message
+	MaxGaps   = 64  // gaps remembered per camera; ranges in a command or message
+	MaxNonce  = 32  // bytes of a nonce; MinNonce is the least
+	MinNonce  = 16
+	MaxCSR    = 4 << 10 // bytes of a certificate request in a hello
 
 	MaxSettings = 64 << 10 // bytes of the body of settings; signed, 1 KiB more
 

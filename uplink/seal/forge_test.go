@@ -207,8 +207,15 @@ func must(t testing.TB, err error) {
 
 // Types of signed things, for tests outside.
 const (
-	TypeSeal    = typeSeal
-	TypeRoster  = typeRoster
+	TypeSeal   = typeSeal
+	TypeRoster = typeRoster
+
+	TypeAddition = typeAddition
+	TypePass     = typePass
+	TypeDeletion = typeDeletion
+	TypeDeleted  = typeDeleted
+	TypeSettings = typeSettings
+
 	TypeGrant   = typeGrant
 	TypeCommand = typeCommand
 	TypeHello   = typeHello

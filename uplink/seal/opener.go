@@ -96,7 +96,7 @@ func (o *Opener) SetRoster(r *Roster) error {
 	}
 	var err error
 	if o.config.Roster != nil {
-		err = r.Follows(o.config.Roster)
+		r, err = r.Over(o.config.Roster)
 	} else if o.roster.version != 0 {
 		err = checkRosterVersion(r.Version, r.digest, o.roster.version, o.roster.digest)
 	}

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -36,8 +37,14 @@ type Roster struct {
 	// Signer is the owner key that signed, filled by OpenRoster.
 	Signer KeyID
 
-	digest [32]byte // of the signed bytes, filled by OpenRoster
+	// Additions are what operators added to the owner's roster, rising by camera,
+	// filled by OpenRoster. Their cameras are among Cameras; SignRoster takes those
+	// in, and leaves Additions alone.
+	Additions []Addition
+
+	digest [32]byte // of the owner's signed bytes, filled by OpenRoster
 	owners map[KeyID]*ecdsa.PublicKey
+	parts  extendedClaims // the bytes that it was opened from
 }
 
 // RosterCamera is a camera of a household.
@@ -128,12 +135,20 @@ func SignGrant(owner crypto.Signer, household HouseholdID, key []byte) ([]byte, 
 	})
 }
 
-// OpenRoster checks that b is a roster of the household h. The error is a
-// *Refusal. Whether it may follow an older one is asked with Follows.
+// OpenRoster checks that b is a roster of the household h, alone or with operators'
+// additions. The error is a *Refusal. What it is to who has an older one, Over tells.
 func OpenRoster(h HouseholdID, b []byte) (*Roster, error) {
 	if len(b) > MaxRoster {
 		return nil, refuse(Malformed, "roster of %d bytes, at most %d", len(b), MaxRoster)
 	}
+	if len(b) > 0 && b[0] == extendedHead {
+		return openExtended(h, b)
+	}
+	return openRoster(h, b)
+}
+
+// openRoster checks what an owner signed.
+func openRoster(h HouseholdID, b []byte) (*Roster, error) {
 	e, err := parse1(b, typeRoster)
 	if err != nil {
 		return nil, refuseErr(Malformed, "roster", err)
@@ -155,12 +170,12 @@ func OpenRoster(h HouseholdID, b []byte) (*Roster, error) {
 	if slices.Contains(r.Withdrawn, r.Signer) {
 		return nil, refuse(Revoked, "roster signed by the owner key %s, which it withdraws", r.Signer)
 	}
-	r.digest = sha256.Sum256(b)
+	r.digest, r.parts = sha256.Sum256(b), extendedClaims{Roster: bytes.Clone(b)}
 	return r, nil
 }
 
-// Hash returns the SHA-256 of the signed bytes that r was opened from, which is the
-// Prev of the roster after it; zero if r was not opened.
+// Hash returns the SHA-256 of the owner's signed bytes that r was opened from, which
+// is the Prev of the roster after it; zero if r was not opened.
 func (r *Roster) Hash() [32]byte { return r.digest }
 
 // PeekRoster reads of which household b says to be a roster, and which version.
@@ -169,6 +184,13 @@ func (r *Roster) Hash() [32]byte { return r.digest }
 func PeekRoster(b []byte) (h HouseholdID, version uint64, err error) {
 	if len(b) > MaxRoster {
 		return "", 0, refuse(Malformed, "roster of %d bytes, at most %d", len(b), MaxRoster)
+	}
+	if len(b) > 0 && b[0] == extendedHead {
+		x, err := parseExtended(b)
+		if err != nil {
+			return "", 0, refuseErr(Malformed, "roster with additions", err)
+		}
+		b = x.Roster
 	}
 	e, err := parse1(b, typeRoster)
 	if err != nil {
@@ -245,12 +267,16 @@ func (r *Roster) checkGrants() error {
 
 // Follows says whether r may replace old, which may be nil: it must be of the
 // same household, of a higher version, and not signed by a key that old has
-// withdrawn. The same bytes again are Replayed with Duplicate. The error is a
-// *Refusal.
+// withdrawn; or it is the same roster with an addition that old lacks. One that
+// brings nothing is Replayed with Duplicate. The error is a *Refusal. Who has old goes
+// on with what Over returns.
 func (r *Roster) Follows(old *Roster) error {
-	if old == nil {
-		return nil
-	}
+	_, err := r.Over(old)
+	return err
+}
+
+// follows is Follows for the owner's parts.
+func (r *Roster) follows(old *Roster) error {
 	if r.Household != old.Household {
 		return refuse(NotForYou, "roster of household %s, not %s", r.Household, old.Household)
 	}

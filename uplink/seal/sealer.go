@@ -84,11 +84,12 @@ func (s *Sealer) SetRoster(r *Roster) error {
 	if !r.opened() {
 		return errNotOpened
 	}
-	if err := r.Follows(s.config.Roster); err != nil {
-		var f *Refusal
-		if errors.As(err, &f) && f.Duplicate {
-			return nil
-		}
+	r, err := r.Over(s.config.Roster)
+	var f *Refusal
+	switch {
+	case errors.As(err, &f) && f.Duplicate:
+		return nil
+	case err != nil:
 		return err
 	}
 	if _, ok := r.Camera(s.id); !ok {

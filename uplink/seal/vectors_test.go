@@ -18,7 +18,7 @@ const vectorDir = "testdata/vectors"
 var update = flag.Bool("update", false, "write "+vectorDir+" anew")
 
 func allCases() []vcase {
-	return slices.Concat(goodCases(), formCases(), claimCases(), hiddenCases(), sealCases(), orderCases(), timeCases(), viewCases(), rosterCases(), commandCases(), otherCases(), recordingCases())
+	return slices.Concat(goodCases(), formCases(), claimCases(), hiddenCases(), sealCases(), orderCases(), timeCases(), viewCases(), rosterCases(), commandCases(), otherCases(), recordingCases(), siteCases(), serviceCases())
 }
 
 // TestVectorsMade makes every vector anew and runs it, so that what is published

@@ -26,7 +26,7 @@ const Verified = "verified"
 type Vector struct {
 	Expect  string // Verified, or a seal.Reason
 	Comment string
-	Op      string // open, check, peek, proof, roster, command or hello
+	Op      string // open, check, recall, peek, proof, roster, command, hello, pass, deletion, deleted or settings
 
 	Camera    seal.CameraID
 	Household seal.HouseholdID
@@ -163,6 +163,8 @@ func (v *Vector) run() (result, error) {
 		return v.roster()
 	case "command":
 		return v.command()
+	case "pass", "deletion", "deleted", "settings":
+		return v.service()
 	case "hello":
 		h, err := seal.OpenHello(v.Body)
 		r, fatal := judged(err)

@@ -2,7 +2,8 @@
 
 import * as cose from './cose.mjs';
 import * as form from './form.mjs';
-import { broken, malformed, refuse } from './refusal.mjs';
+import { malformed, refuse } from './refusal.mjs';
+import { may, party } from './roster.mjs';
 
 const MAX_COMMAND = 4096;
 const commandForm = form.record({
@@ -18,6 +19,11 @@ function commandClaims(v) {
   return v;
 }
 
+function allowed(who, verb) {
+  if (verb === 'receipt' || verb === 'resend') return who.keeper || may(who, 'watch');
+  return may(who, ['snapshot', 'watch', 'fetch'].includes(verb) ? 'watch' : 'command');
+}
+
 // Guard is the camera's side: it accepts each command once.
 export class Guard {
   counters = new Map();
@@ -26,12 +32,9 @@ export class Guard {
 
   async accept(b, retained) {
     const signed = cose.open(b, 'command', commandClaims, MAX_COMMAND), c = signed.claims, issuer = c.get(1), now = this.now();
-    if (signed.kid !== issuer) broken('kid is not iss');
-    const owner = this.roster.withdrawn.has(issuer) ? undefined : this.roster.owners.get(issuer);
-    const key = owner ?? this.roster.viewers.get(issuer);
-    if (!key) refuse('revoked', 'issued by nobody of the roster');
-    await cose.verify(signed, key);
+    const who = await party(this.roster, signed);
     if (c.get(3) !== this.camera) refuse('wrong camera', 'for another camera');
+    if (!allowed(who, c.get(-65551))) refuse('revoked', 'a verb that the role does not allow');
     if (retained) refuse('replayed', 'retained');
     if (c.get(-65550) <= (this.counters.get(issuer) ?? 0)) refuse('replayed', 'counted before');
     if (now !== undefined && now >= c.get(4) * 1e6) refuse('stale', 'expired');

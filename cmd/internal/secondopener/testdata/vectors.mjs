@@ -13,6 +13,7 @@ import { Opener } from './opener.mjs';
 import * as proof from './proof.mjs';
 import { Refusal } from './refusal.mjs';
 import * as roster from './roster.mjs';
+import * as service from './service.mjs';
 
 const bytes = (base64) => new Uint8Array(Buffer.from(base64, 'base64'));
 const hex = (b) => Buffer.from(b).toString('hex');
@@ -62,8 +63,14 @@ const ops = {
     await guard.accept(v.body, v.retained === 'yes');
     return {};
   },
+  async pass(v) { await service.pass(await listed(v), v.body, micros(v.now)); return {}; },
+  async deletion(v) { await service.deletion(await listed(v), v.body); return {}; },
+  async deleted(v) { await service.deleted(await listed(v), v.body); return {}; },
+  async settings(v) { await service.settings(await listed(v), v.camera, v.body); return {}; },
   async hello(v) { await hello.open(v.body, v.secret && unhex(v.secret)); return {}; },
 };
+
+const listed = (v) => roster.open(v.household, bytes(v.roster));
 
 async function viewer(v) {
   const { identity } = await key.parse(v.viewer);
