@@ -1,12 +1,9 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
@@ -19,10 +16,10 @@ import (
 // ways says how a viewer reaches what its cameras send: by what the household names,
 // its broker and its keepers, or by what a person named alone.
 type ways struct {
-	broker, keeper string        // URLs
-	since          time.Duration // how far back a keeper is read for a viewer that has nothing
-	newest         uint64        // and how many messages of each camera at most; 0 for all
-	view           bool          // live view is wanted
+	broker, keeper string // URLs
+	since          span   // how far back a keeper is read for a viewer that has nothing
+	newest         uint64 // and how many messages of each camera at most; 0 for all
+	view           bool   // live view is wanted
 }
 
 // flags adds the flags of ways to a command.
@@ -33,23 +30,8 @@ func (w *ways) flags(fs *flag.FlagSet) {
 
 // sinceFlag adds how far back a keeper is read.
 func (w *ways) sinceFlag(fs *flag.FlagSet) {
-	fs.Func("since", "how far `back` a keeper is read by a viewer that has seen nothing yet, such as 36h or 30d (default 7d)", func(said string) (err error) {
-		w.since, err = spanOf(said)
-		return err
-	})
-}
-
-// spanOf reads how long: "90m", "36h", or in days, "7d".
-func spanOf(said string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(said, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 12); err == nil && n > 0 {
-			return time.Duration(n) * 24 * time.Hour, nil
-		}
-	}
-	if d, err := time.ParseDuration(said); err == nil && d > 0 {
-		return d, nil
-	}
-	return 0, errors.New("expected for example 36h or 7d")
+	w.since = span(feed.DefaultSince)
+	fs.Var(&w.since, "since", "how far `back` a keeper is read by a viewer that has seen nothing yet")
 }
 
 // open opens a viewer of the household in dir, and its ways to the cameras.
@@ -84,7 +66,7 @@ func (w ways) open(dir, name string, log *slog.Logger) (*identity.Viewer, feed.F
 	}
 	switch len(all) {
 	case 0:
-		return nil, nil, cli.Hint(fmt.Errorf("%s: the household names no broker", dir), "give its URL with --broker mqtts://HOST:8883, or a keeper's with --keeper https://HOST:8490")
+		return nil, nil, cli.Hint(fmt.Errorf("%s: the household names no broker", dir), "give its URL with --broker mqtts://HOST:8883, or a keeper's with --keeper https://HOST:8443")
 	case 1:
 		return who, all[0], nil
 	}
@@ -97,7 +79,7 @@ func (w ways) keepers(who *identity.Viewer, urls []string, log *slog.Logger) (*f
 		return nil, err
 	}
 	return feed.NewKeeper(feed.KeeperConfig{
-		URLs: urls, TLS: conf, Household: who.Household(), Since: w.since, Newest: w.newest, View: w.view, Now: time.Now, Log: log,
+		URLs: urls, TLS: conf, Household: who.Household(), Since: time.Duration(w.since), Newest: w.newest, View: w.view, Now: time.Now, Log: log,
 		Pass: func(keeper seal.KeyID) ([]byte, error) { return who.Pass(keeper, time.Now()) },
 	})
 }

@@ -114,7 +114,7 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 	for _, text := range c.URLs {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return nil, cli.Hint(fmt.Errorf("%.200q is not the address of a keeper", text), "it looks like https://HOST:8490")
+			return nil, cli.Hint(fmt.Errorf("%.200q is not the address of a keeper", text), "it looks like https://HOST:8443")
 		}
 		apis = append(apis, newAPI(c, u))
 	}
