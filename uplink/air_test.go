@@ -136,21 +136,22 @@ func (a *air) last() *airConn {
 
 // home is one camera of a household, and one viewer's eye on it.
 type home struct {
-	t      *testing.T
-	house  *identity.Household
-	camera *identity.Camera
-	viewer *identity.Viewer
-	opener *seal.Opener
-	dir    string
-	air    *air
-	log    *lines
-	now    func() time.Time
-	clock  func() string
-	budget int64
-	record *RecordingConfig
-	up     *Uplink
-	stop   func()
-	read   int // messages of the newest connection that were opened
+	t           *testing.T
+	house       *identity.Household
+	camera      *identity.Camera
+	viewer      *identity.Viewer
+	opener      *seal.Opener
+	dir         string
+	air         *air
+	log         *lines
+	now         func() time.Time
+	clock       func() string
+	budget      int64
+	record      *RecordingConfig
+	credentials Credentials // nil: the household's
+	up          *Uplink
+	stop        func()
+	read        int // messages of the newest connection that were opened
 }
 
 // lines is a slog.Handler that keeps what is said to people.
@@ -227,7 +228,7 @@ func (h *home) open() {
 	began := time.Now()
 	up, err := Open(Config{
 		Dir: path.Join(h.dir, "spool"), Camera: h.camera, Broker: "mqtts://test", Budget: h.budget, Firmware: "1.2.3",
-		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock, Recording: h.record,
+		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock, Recording: h.record, Credentials: h.credentials,
 		Log: slog.New(h.log), Dial: h.air.dial,
 	})
 	h.do(err)

@@ -6,12 +6,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"log"
 	"log/slog"
-	"math/big"
 	"net"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/identity/est/esttest"
 	"github.com/sealcam/sealcam/uplink/mqtt"
 )
 
@@ -36,10 +38,9 @@ func check(t *testing.T, err error) {
 
 // pki is an authority, which signs certificates for tests.
 type pki struct {
-	t    *testing.T
-	dir  string
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
+	*esttest.Authority
+	t   *testing.T
+	dir string
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
@@ -50,43 +51,18 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 func newPKI(t *testing.T, name string) *pki {
-	p := &pki{t: t, dir: t.TempDir(), key: newKey(t)}
-	p.cert = p.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(9, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}, p.key.Public())
-	return p
-}
-
-func (p *pki) sign(c *x509.Certificate, pub any) *x509.Certificate {
-	p.t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	check(p.t, err)
-	c.SerialNumber = serial.Add(serial, big.NewInt(1))
-	parent := p.cert
-	if parent == nil {
-		parent = c
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, pub, p.key)
-	check(p.t, err)
-	cert, err := x509.ParseCertificate(der)
-	check(p.t, err)
-	return cert
+	t.Helper()
+	a, err := esttest.New(name, time.Now())
+	check(t, err)
+	return &pki{a, t, t.TempDir()}
 }
 
 // client signs a certificate for name that lives from begin to end.
 func (p *pki) client(name string, pub any, begin, end time.Time) *x509.Certificate {
-	return p.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, NotBefore: begin, NotAfter: end,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, pub)
-}
-
-func (p *pki) server(pub any) *x509.Certificate {
-	return p.sign(&x509.Certificate{
-		Subject: pkix.Name{CommonName: "server"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, pub)
+	p.t.Helper()
+	c, err := p.Client(name, pub, begin, end)
+	check(p.t, err)
+	return c
 }
 
 // file writes a PEM file and returns its path.
@@ -97,7 +73,7 @@ func (p *pki) file(name, kind string, der []byte) string {
 	return path
 }
 
-func (p *pki) keyFile(name string, key *ecdsa.PrivateKey) string {
+func (p *pki) keyFile(name string, key any) string {
 	p.t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	check(p.t, err)
@@ -105,7 +81,21 @@ func (p *pki) keyFile(name string, key *ecdsa.PrivateKey) string {
 }
 
 // anchor returns the file of the authority's certificate.
-func (p *pki) anchor() string { return p.file("ca.pem", "CERTIFICATE", p.cert.Raw) }
+func (p *pki) anchor() string { return p.file("ca.pem", "CERTIFICATE", p.Cert.Raw) }
+
+// serve runs the fake server of the authority, whose certificate lives from begin to
+// end, and returns its URL.
+func (p *pki) serve(begin, end time.Time) string {
+	p.t.Helper()
+	s := httptest.NewUnstartedServer(p)
+	var err error
+	s.TLS, err = p.TLS(begin, end)
+	check(p.t, err)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	p.t.Cleanup(s.Close)
+	return s.URL
+}
 
 // estServer runs a server of other people's make (GlobalSign's, a tool of
 // .ci/tools.mod) in front of the authority, and returns its URL. Whoever has a
@@ -122,13 +112,14 @@ func (p *pki) estServer() string {
 	check(p.t, err)
 	at := l.Addr().String()
 	check(p.t, l.Close())
-	key := newKey(p.t)
 	anchor := p.anchor()
+	server, err := p.TLS(time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0))
+	check(p.t, err)
 	conf, err := json.Marshal(map[string]any{
-		"mock_ca": map[string]any{"certificates": anchor, "private_key": p.keyFile("ca.key", p.key)},
+		"mock_ca": map[string]any{"certificates": anchor, "private_key": p.keyFile("ca.key", p.Key)},
 		"tls": map[string]any{
-			"listen_address": at, "certificates": p.file("server.pem", "CERTIFICATE", p.server(key.Public()).Raw),
-			"private_key": p.keyFile("server.key", key), "client_cas": []string{anchor},
+			"listen_address": at, "certificates": p.file("server.pem", "CERTIFICATE", server.Certificates[0].Certificate[0]),
+			"private_key": p.keyFile("server.key", server.Certificates[0].PrivateKey), "client_cas": []string{anchor},
 		},
 		"allowed_hosts": []string{"127.0.0.1"}, "rate_limit": 1000, "timeout": 60,
 	})
@@ -227,7 +218,7 @@ func (h *house) brokerFor(p *pki) string {
 	check(h.t, err)
 	if p != nil {
 		conf.ClientCAs = x509.NewCertPool()
-		conf.ClientCAs.AddCert(p.cert)
+		conf.ClientCAs.AddCert(p.Cert)
 	}
 	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", TLS: conf})
 	check(h.t, err)
