@@ -136,6 +136,12 @@ func TestLostClock(t *testing.T) {
 	if !leaf(t, k).Equal(old) || s.asked("cacerts") != 1 {
 		t.Fatalf("asked %v", s.p.Asked())
 	}
+	s.clock.mu.Lock()
+	s.clock.mono += 31 * day // it stays on, and its clock stands still: 61 of 90 days, by what the server said
+	s.clock.mu.Unlock()
+	if m := k.moment(s.clock); !m.at.Equal(s.clock.now.Add(51 * day).Truncate(time.Second)) || m.known {
+		t.Errorf("it thinks that it is %v later", m.at.Sub(s.clock.now))
+	}
 	k = s.open(s.s)
 	s.p.Now = func() time.Time { return s.clock.now.Add(2 * 365 * day) }
 	s.p.RenewEnded = true
@@ -318,6 +324,10 @@ func TestAnchors(t *testing.T) {
 	k.stepEST(t.Context(), s.clock)
 	if !strings.Contains(s.trouble(k), "fingerprint") {
 		t.Errorf("trouble %q", s.trouble(k))
+	}
+	s.s.Pin, s.s.Anchor = "", newPKI(t, "Fourth CA").anchor()
+	if k = s.open(s.s); len(k.anchors) != 1 || k.anchors[0].Subject.CommonName != "Fourth CA" {
+		t.Error("what was believed by a fingerprint is believed beside another file")
 	}
 }
 

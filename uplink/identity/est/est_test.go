@@ -379,3 +379,14 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Attributes are understood, or refused for one of two reasons.
+func FuzzAttributes(f *testing.F) {
+	f.Add([]byte{0x30, 0x0b, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07})
+	f.Add([]byte{0x30, 0x00})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := est.CheckAttributes(b); err != nil && !errors.Is(err, est.ErrUnsupported) && !errors.Is(err, est.ErrAnswer) {
+			t.Fatal(err)
+		}
+	})
+}

@@ -9,6 +9,9 @@ import (
 // CertsOnly is certsOnly.
 func CertsOnly(b []byte) ([]*x509.Certificate, error) { return certsOnly(b) }
 
+// CheckAttributes is checkAttributes.
+func CheckAttributes(b []byte) error { return checkAttributes(b) }
+
 // Judge is what a client makes of an answer to an enrolment.
 func Judge(status int, kind, after string, body []byte) ([]*x509.Certificate, error) {
 	r := &reply{status: status, head: http.Header{"Content-Type": {kind}, "Retry-After": {after}}, body: body, date: time.Unix(1e9, 0)}
