@@ -139,7 +139,7 @@ func TestLostClock(t *testing.T) {
 	s.clock.mu.Lock()
 	s.clock.mono += 31 * day // it stays on, and its clock stands still: 61 of 90 days, by what the server said
 	s.clock.mu.Unlock()
-	if m := k.moment(s.clock); !m.at.Equal(s.clock.now.Add(51 * day).Truncate(time.Second)) || m.known {
+	if m := k.moment(s.clock); !m.at.Equal(s.clock.now.Add(51*day).Truncate(time.Second)) || m.known {
 		t.Errorf("it thinks that it is %v later", m.at.Sub(s.clock.now))
 	}
 	k = s.open(s.s)
