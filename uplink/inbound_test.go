@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"path"
 	"testing"
@@ -121,6 +122,48 @@ func TestRosterUpdate(t *testing.T) {
 		h.halt()
 		h.open() // still no reason not to start: a newer roster may name it again
 		h.run()
+	})
+}
+
+// TestKeeperTells: what a keeper of the roster has counts as delivered, and what it
+// lacks it is sent again; it may tell a camera nothing else.
+func TestKeeperTells(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		keeper := must(h.house.AddKeeper("cellar", ""))
+		_, roster, err := h.house.Roster()
+		h.do(err)
+		h.open()
+		h.run()
+		h.tell("roster", roster, true)
+		h.send("one", "two", "three")
+		h.shown("media")
+		counter := uint64(0)
+		tell := func(verb string, from, to uint64) {
+			counter++
+			h.tell("cmd", must(seal.SignCommand(keeper.Signer(), seal.Command{Camera: h.camera.ID(), Counter: counter, Verb: verb,
+				From: from, To: to, Issued: h.now(), Expires: h.now().Add(seal.CommandLife)})), false)
+		}
+		before := h.up.Stats().Delivered
+		tell(seal.VerbReceipt, 1, 2)
+		if st := h.up.Stats(); before != 0 || st.Delivered != 2 {
+			t.Errorf("before its receipt %d, after %+v", before, st)
+		}
+		h.arrived()
+		tell(seal.VerbResend, 1, 2)
+		var again []string
+		for _, s := range h.arrived() {
+			if v, err := seal.Peek(s.Payload); err == nil && v.Stream == seal.Durable {
+				again = append(again, fmt.Sprint(v.Seq))
+			}
+		}
+		expect(t, "what it asked for", again, []string{"1", "2"})
+		refused := h.up.Stats().Refused
+		for _, verb := range []string{seal.VerbSnapshot, seal.VerbReset, seal.VerbPrivacyOn} {
+			tell(verb, 0, 0)
+		}
+		if got := h.up.Stats().Refused - refused; got != 3 {
+			t.Errorf("%d of 3 refused", got)
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ func householdVerbs() []cli.Command {
 		{Name: "add-viewer", Short: "let one more phone, screen or service look", Run: householdAddViewer},
 		{Name: "export-viewer", Short: "write what one viewer needs, without the owner key", Run: householdExportViewer},
 		{Name: "remove-viewer", Short: "stop a viewer from the next picture on", Run: householdRemoveViewer},
+		{Name: "log", Short: "list what was changed, when, and by which key", Run: householdLog},
 		{Name: "roles", Short: "say what a viewer may", Run: householdRoles},
 		{Name: "groups", Short: "put a camera into groups", Run: householdGroups},
 		{Name: "keeper", Short: "say who stores what the cameras seal", Run: householdKeeper},

@@ -46,10 +46,6 @@ camera in front of you: compare the id that is printed with sealcamd id on it.`,
 	if name == "" {
 		return cli.Usagef("--name is missing: what shall the camera be called?")
 	}
-	h, err := openOwner(rest[0])
-	if err != nil {
-		return err
-	}
 	text, err := readBounded(env.Stdin, rest[1], maxRequest)
 	if err != nil {
 		return err
@@ -57,6 +53,13 @@ camera in front of you: compare the id that is printed with sealcamd id on it.`,
 	hello, err := identity.ParseRequest(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", rest[1], err)
+	}
+	h, err := openOwner(rest[0])
+	if errors.Is(err, identity.ErrNotOwner) {
+		return addAsOperator(ctx, env, rest[0], hello, name, err)
+	}
+	if err != nil {
+		return err
 	}
 	if hello.Household != "" && hello.Household != h.ID() {
 		return cli.Hint(fmt.Errorf("camera %s belongs to household %s", hello.Camera, hello.Household), "reset it first: sealcamd reset -yes on the camera")

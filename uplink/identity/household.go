@@ -263,7 +263,7 @@ func (h *Household) writeRoster(r seal.Roster) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(h.dir, rosterFile), signed)
+	return h.storeRoster(signed)
 }
 
 func (h *Household) signRoster(r seal.Roster) ([]byte, error) {

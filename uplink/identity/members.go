@@ -19,7 +19,8 @@ import (
 const ViewerPrefix = "viewer-"
 
 // AddCamera puts a camera into the roster. The name is the household's own
-// label for it. A camera that was removed can come back.
+// label for it. A camera that was removed can come back; one that an operator has
+// added becomes the owner's.
 func (h *Household) AddCamera(id seal.CameraID, name string) error {
 	if _, err := seal.ParseCameraID(string(id)); err != nil {
 		return err
@@ -32,13 +33,18 @@ func (h *Household) AddCamera(id seal.CameraID, name string) error {
 		}
 	}
 	return h.change(func(r *seal.Roster) error {
+		// What an operator has added the owner takes in, under a name of its own choice.
+		added := slices.ContainsFunc(r.Additions, func(a seal.Addition) bool { return a.Camera.ID == id })
 		for _, c := range r.Cameras {
-			if c.ID == id {
+			if c.ID == id && !added {
 				return fmt.Errorf("%w: it is called %q", ErrKnownCamera, c.Name)
 			}
-			if c.Name == name {
+			if c.ID != id && c.Name == name {
 				return fmt.Errorf("camera %q: %w, by camera %s", name, ErrKnownName, c.ID)
 			}
+		}
+		if added {
+			r.Cameras = slices.DeleteFunc(r.Cameras, func(c seal.RosterCamera) bool { return c.ID == id })
 		}
 		r.Revoked = slices.DeleteFunc(r.Revoked, func(c seal.CameraID) bool { return c == id })
 		r.Cameras = append(r.Cameras, seal.RosterCamera{ID: id, Name: name, Since: h.now().UTC().Truncate(time.Second)})

@@ -164,7 +164,7 @@ func (h *Household) TakeRoster(signed []byte) (news bool, err error) {
 	if !owns(next, h.owner) {
 		return false, fmt.Errorf("roster %d: %w", next.Version, ErrWithdrawn)
 	}
-	return true, writeFile(filepath.Join(h.dir, rosterFile), next.Signed())
+	return true, h.storeRoster(next.Signed())
 }
 
 // RenameCamera changes the household's own label of a camera.

@@ -55,7 +55,7 @@ func (h *Household) CreateRecovery(w io.Writer, code string) error {
 	if err := writeArchive(w, code, files); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(h.dir, rosterFile), signed)
+	return h.storeRoster(signed)
 }
 
 // Recovery is a recovery file that was opened, before it is used.
