@@ -16,6 +16,7 @@ Tries to show people strangers' pictures. True cameras of several households sea
 36 hours of pictures and clips; a hostile relay and a hostile cache stand between
 them and many viewers. They swap, replay, delay, change, forge and mix what was
 sealed, drop, double, reorder and cut clips, and let everybody reconnect at once.
+Then viewers that were away read what they missed from a keeper that lies.
 What each viewer shows is compared with what the cameras sealed, of which the drill
 keeps its own account.
 

@@ -30,6 +30,16 @@
 // follows from the seed, on any number of cores; only ciphertexts and signatures
 // differ from run to run.
 //
+// # The keeper
+//
+// Then viewers that slept for half a day read from a keeper what they had missed, as
+// all of sealcam's viewers do (package feed), and each of them from one that tells a
+// lie of its own: bytes swapped between hashes, changed, cut off or of another
+// household, messages withheld, left out of lists, listed twice, in another order,
+// under another number or among another's, stale lists, heads that are too low or too
+// high, and what was said to be deleted. The same is asked: nothing shown wrongly, and
+// every authentic message shown, or known to be missing once the cameras go on.
+//
 // # Viewers of others
 //
 // A program that is started with --viewer exec:CMD takes the place of the viewer.

@@ -25,7 +25,7 @@ var naps = [...]nap{
 // told to; maxPerLie bounds those viewers.
 const (
 	perLie    = 50000
-	maxPerLie = 20
+	maxPerLie = 6
 )
 
 // keepers lets viewers that were away read from a keeper that tells each of them one
