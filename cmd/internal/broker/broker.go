@@ -58,6 +58,7 @@ func New(c Config) (*Broker, error) {
 	}
 	limits := c.Limits.withDefaults()
 	d := newDoor(l, conf, limits)
+	conf.VerifyConnection = d.list.verify // of a connection that is resumed, too
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = MaxPacket
 	capabilities.MaximumClients = int64(limits.Clients)

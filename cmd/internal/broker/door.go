@@ -34,13 +34,10 @@ type door struct {
 }
 
 func newDoor(l net.Listener, conf *tls.Config, limits Limits) *door {
-	d := &door{
-		Listener: l, limits: limits, queue: make(chan net.Conn, limits.Waiting), closed: make(chan struct{}),
+	return &door{
+		Listener: l, tls: conf, limits: limits, queue: make(chan net.Conn, limits.Waiting), closed: make(chan struct{}),
 		pace: pace{rate: limits.Handshakes}, inside: map[*visitor]struct{}{},
 	}
-	d.tls = conf.Clone()
-	d.tls.VerifyConnection = d.list.verify // of a connection that is resumed, too
-	return d
 }
 
 // gather lets visitors wait, or sends them away, until the listener is closed.

@@ -76,7 +76,6 @@ type Credentials struct {
 	over      bool                // proven has ended for certain
 	wanted    bool                // the broker refuses what there is
 	turn      int                 // of options, which is tried next
-	used      string              // where that which opened the broker last came from
 	retry     time.Duration       // when to try what was refused again; 0 for never
 	refused   string              // why the candidate is
 	trouble   string              // why there is none
@@ -202,7 +201,12 @@ func (k *Credentials) Tried(err error) {
 
 // opened takes note that the broker has let the camera in with o; k.mu is held.
 func (k *Credentials) opened(o option) {
-	k.used = o.from
+	if k.turn == 0 { // there is nothing better to connect with
+		select {
+		case <-k.changed:
+		default:
+		}
+	}
 	switch {
 	case o.new:
 		if k.Settings.From == FromEST {

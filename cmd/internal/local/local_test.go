@@ -37,6 +37,10 @@ func full() Report {
 				},
 				Effective: []string{"motion.sensitivity = 7"},
 			},
+			Certificate: &uplink.Certificate{
+				From: "est", Issuer: "CN=Site CA", Until: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), Renew: time.Date(2026, 5, 2, 0, 0, 0, 0, time.UTC), Days: new(27),
+				Trouble: "the PKI says no\x1b[2J",
+			},
 			Recording: &uplink.RecordingStatus{Bytes: 3 << 29, Budget: 2 << 30, Kept: 9},
 		},
 		Capture: Capture{
@@ -107,6 +111,8 @@ settings   for all: applied, signed by owner, since 2026-05-04 12:00:00
 source     /dev/video0, 1920x1080 mjpeg 30 fps; 12345 frames, 3 dropped, 3 unusable
 seeing     night, 4 events, the last 2 min 5 s ago, 5 pictures and 3 clips sealed
 uplink     connected to mqtts://broker.example:8883
+identity   by est, from CN=Site CA, until 2026-06-01 (27 days left), renewed from 2026-05-02
+           the PKI says no?[2J
 queue      1 wait, 2 with the broker alone, 30 with a viewer, 1 given up; last receipt 4 s ago
 refused    2 command replayed
 storage    spool 12.0 MiB of 256.0 MiB, recording 1.5 GiB of 2.0 GiB, 1.0 GiB of 8.0 GiB free, mmcblk0 worn up to 30 %
@@ -133,6 +139,7 @@ func TestHostileReport(t *testing.T) {
 	for i := range 1000 {
 		r.Capture.Bad[fmt.Sprint(evil, i)], r.Uplink.Refused[fmt.Sprint(evil, i)] = 1, 1
 	}
+	r.Status.Certificate = &uplink.Certificate{From: evil, Issuer: evil, Trouble: evil}
 	r.Status.Software = &uplink.Software{Version: evil, Commit: evil, Slot: evil}
 	r.Capture.EventAge, r.Uplink.ReceiptAge, r.Status.Uptime = -1, 1e300, 1<<62
 	var out bytes.Buffer

@@ -48,6 +48,10 @@ func (e *exposed) identity(r Report) {
 	e.Gauge("sealcam_update_fallen", "1 if the last trial of an update was given up.", exposition.Truth(soft.Fell != ""))
 	e.Gauge("sealcam_update_confirmed_number", "Number of the newest release that was ever confirmed here, 0 for none.", float64(soft.Number))
 	e.Gauge("sealcam_uptime_seconds", "Since the camera began to run.", float64(s.Uptime))
+	if c := s.Certificate; c != nil {
+		e.Gauge("sealcam_certificate_end_seconds", "When the certificate for the broker ends, since 1970.", float64(c.Until.Unix()))
+		e.Gauge("sealcam_certificate_trouble", "1 while there is no better certificate, though there should be.", exposition.Truth(c.Trouble != ""))
+	}
 }
 
 func (e *exposed) capture(c Capture) {
