@@ -27,6 +27,7 @@ type air struct {
 	down  error                     // why Dial fails; nil when it does not
 	deaf  bool                      // acknowledges nothing
 	check func(mqtt.Config)         // of every Dial
+	deny  string                    // of a filter: it is not granted if it holds this; "" for all are
 	rule  func(mqtt.Message) bool   // false: the connection ends on this message
 	carry func(mqtt.Message, *sent) // acknowledges it in its own time
 	rate  float64                   // bytes a second, see thin; 0 for no limit
@@ -77,6 +78,9 @@ func (a *air) dial(_ context.Context, c mqtt.Config) (Conn, error) {
 
 func (c *airConn) Subscribe(_ context.Context, filters ...string) error {
 	c.filters = append(c.filters, filters...)
+	if c.air.deny != "" && strings.Contains(strings.Join(filters, " "), c.air.deny) {
+		return errors.New("not authorized")
+	}
 	return c.Err()
 }
 
@@ -148,7 +152,8 @@ type home struct {
 	clock       func() string
 	budget      int64
 	record      *RecordingConfig
-	credentials Credentials // nil: the household's
+	credentials Credentials        // nil: the household's
+	set         func([]byte) error // takes settings; nil for none
 	up          *Uplink
 	stop        func()
 	read        int // messages of the newest connection that were opened
@@ -228,7 +233,7 @@ func (h *home) open() {
 	began := time.Now()
 	up, err := Open(Config{
 		Dir: path.Join(h.dir, "spool"), Camera: h.camera, Broker: "mqtts://test", Budget: h.budget, Firmware: "1.2.3",
-		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock, Recording: h.record, Credentials: h.credentials,
+		Now: h.now, Mono: func() time.Duration { return time.Since(began) }, Clock: h.clock, Recording: h.record, Credentials: h.credentials, Settings: h.set,
 		Log: slog.New(h.log), Dial: h.air.dial,
 	})
 	h.do(err)

@@ -98,12 +98,13 @@ var (
 func (s *session) takeRoster(b []byte) error {
 	s.mu.Lock() // nothing is sealed between the two
 	defer s.mu.Unlock()
+	before := s.config.Camera.Roster()
 	if err := s.config.Camera.SetRoster(b); err != nil {
 		return err
 	}
 	roster := s.config.Camera.Roster()
 	s.guard.SetRoster(roster)
-	s.newRoster = true
+	s.newRoster = s.newRoster || roster != before
 	s.view.end() // who still may says again that they watch
 	if s.sealer == nil {
 		return s.newSealer(roster) // named again

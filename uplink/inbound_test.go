@@ -46,6 +46,56 @@ func TestShowMeNow(t *testing.T) {
 	})
 }
 
+// Settings are asked for after the roster, and again after each new one; what is
+// refused of them is counted by its reason, and a broker that gives none is a broker
+// all the same.
+func TestSettingsAreAskedFor(t *testing.T) {
+	inHome(t, func(t *testing.T, h *home) {
+		var taken []string
+		h.set = func(b []byte) error {
+			taken = append(taken, string(b))
+			switch string(b) {
+			case "unusable":
+				return fmt.Errorf("line 3: %w", ErrUnusable)
+			case "forged":
+				return &seal.Refusal{Reason: seal.BrokenSeal}
+			case "no disk":
+				return errors.New("no space left on device")
+			}
+			return nil
+		}
+		h.open()
+		h.run()
+		root := "sealcam/v1/" + string(h.camera.ID()) + "/"
+		first := []string{root + "roster", root + "cmd", root + "settings/+"}
+		expect(t, "asked for", h.air.last().filters, first)
+		for _, text := range []string{"good", "unusable", "forged", "forged", "no disk"} {
+			h.tell("settings/all", []byte(text), true)
+		}
+		h.tell("settings", []byte("on no topic of theirs"), true)
+		expect(t, "taken", taken, []string{"good", "unusable", "forged", "forged", "no disk"})
+		want := map[string]uint64{"settings unusable": 1, "settings broken seal": 2, "settings not stored": 1}
+		if got := h.up.Stats().Refusals; !maps.Equal(got, want) {
+			t.Errorf("counted %v, want %v", got, want)
+		}
+		roster := func() []byte { _, b, err := h.house.Roster(); h.do(err); return b }
+		h.tell("roster", roster(), true) // the one that it has
+		expect(t, "asked for", h.air.last().filters, first)
+		must(h.house.AddViewer("tablet"))
+		h.tell("roster", roster(), true)
+		expect(t, "asked for after a new roster", h.air.last().filters, append(first, root+"settings/+"))
+		h.air.deny = "settings"
+		h.air.cut()
+		h.pass(5 * time.Second)
+		if st := h.up.Stats(); !st.Connected || st.Connects != 2 {
+			t.Errorf("without settings: %+v", st)
+		}
+		if h.log.count("gives no settings") != 1 {
+			t.Error("that there are no settings is not told once")
+		}
+	})
+}
+
 func TestCommandsThatAreNotObeyed(t *testing.T) {
 	inHome(t, func(t *testing.T, h *home) {
 		h.open()

@@ -14,7 +14,9 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/album"
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/clip/cliptest"
+	"github.com/sealcam/sealcam/cmd/internal/desired"
 	"github.com/sealcam/sealcam/cmd/internal/viewer"
+	"github.com/sealcam/sealcam/uplink"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
@@ -288,5 +290,27 @@ func TestWatchThatCannotStore(t *testing.T) {
 	}
 	if err := w.outcome(o); err != nil || !strings.HasSuffix(out.String(), "boot-01000000-durable-0000000001.jpg\n") {
 		t.Errorf("error %v, printed %q", err, out.String())
+	}
+}
+
+// What holds and what is still to is said; what failed is a reason of the health.
+func TestWatchSettingsWords(t *testing.T) {
+	of := func(version uint64) string { return desired.VersionWords(version) }
+	for _, tc := range []struct {
+		wanted []uplink.WantedSettings
+		want   string
+	}{
+		{nil, ""},
+		{[]uplink.WantedSettings{{For: "all", Version: 5, Newest: 5, State: uplink.Applied}, {For: "group gates", Version: 6, Newest: 6, State: uplink.LeftGroup}}, "; settings for all " + of(5)},
+		{[]uplink.WantedSettings{{For: "camera", Newest: 7, State: uplink.Trying}}, "; settings for camera " + of(7) + " on trial"},
+		{[]uplink.WantedSettings{{For: "camera\x1b[2J", Version: 7, Newest: 9, State: uplink.Waits}}, "; settings for camera?[2J " + of(7) + "; settings for camera?[2J " + of(9) + " waiting"},
+		{[]uplink.WantedSettings{{For: "camera", Version: 7, Newest: 9, State: uplink.RolledBack, Why: "no frame"}}, "; settings for camera " + of(7)},
+	} {
+		if got := (cameraStatus{Settings: &uplink.SettingsStatus{Wanted: tc.wanted}}).settingsWords(); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.wanted, got, tc.want)
+		}
+	}
+	if got := (cameraStatus{}).settingsWords(); got != "" {
+		t.Errorf("a camera that says nothing of settings: %q", got)
 	}
 }

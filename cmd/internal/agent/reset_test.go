@@ -25,7 +25,7 @@ func lived(t *testing.T) (s Settings, id seal.CameraID) {
 		t.Fatal(err)
 	}
 	s.Recording.Directory = filepath.Join(s.State, "card")
-	for _, name := range []string{"card/" + string(c.ID()) + "/1.rec", "spool/order/1", "spool/messages/" + string(c.ID()) + "/1", lighting.TraceName, lighting.OldTraceName} {
+	for _, name := range []string{"card/" + string(c.ID()) + "/1.rec", "spool/order/1", "spool/messages/" + string(c.ID()) + "/1", lighting.TraceName, lighting.OldTraceName, PrivacyFile, WantedFile} {
 		path := filepath.Join(s.State, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("of the old home"), 0o600)); err != nil {
 			t.Fatal(err)

@@ -308,10 +308,15 @@ func TestSend(t *testing.T) {
 		if err := b.Send(t.Context(), camera('a'), Roster, []byte("y")); err != nil {
 			t.Error(err)
 		}
-		if err := b.Send(t.Context(), camera('a'), Media, []byte("z")); err == nil {
-			t.Error("a viewer sends media")
+		for _, kind := range []string{Media, Settings, "settingsx/all"} {
+			if err := b.Send(t.Context(), camera('a'), kind, []byte("z")); err == nil {
+				t.Errorf("a viewer sends %s", kind)
+			}
 		}
-		if len(conn.published) != 2 {
+		if err := b.Send(t.Context(), camera('a'), Settings+"/all", []byte("s")); err != nil {
+			t.Error(err)
+		}
+		if len(conn.published) != 3 {
 			t.Fatalf("published %+v", conn.published)
 		}
 		if m := conn.published[0]; m.Topic != Topic(camera('a'), "cmd") || m.Retained || m.QoS != 1 {
@@ -319,6 +324,9 @@ func TestSend(t *testing.T) {
 		}
 		if m := conn.published[1]; m.Topic != Topic(camera('a'), "roster") || !m.Retained || m.QoS != 1 {
 			t.Errorf("a roster was published as %+v", m)
+		}
+		if m := conn.published[2]; m.Topic != Topic(camera('a'), "settings/all") || !m.Retained || m.QoS != 1 {
+			t.Errorf("settings were published as %+v", m)
 		}
 		conn.token = fakeToken{err: errors.New("denied")}
 		if err := b.Send(t.Context(), camera('a'), Command, nil); err == nil || err.Error() != "denied" {
