@@ -37,10 +37,20 @@ func newFigures(now time.Time) *figures {
 		start:  now,
 		ingest: exposition.NewHistogram(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 
-		messages: map[string]uint64{}, bytes: map[string]uint64{}, alarms: map[string]uint64{},
-		rosters: map[string]uint64{}, deletions: map[string]uint64{}, refused: map[string]uint64{},
+		messages: zeros(verdicts()...), bytes: zeros(verdicts()...), alarms: zeros(conflict, "fork"),
+		rosters: zeros("new", "refused"), deletions: zeros("done", "refused", "failed"), refused: zeros("connections"),
 		requests: map[[2]string]uint64{}, times: map[string]*exposition.Histogram{}, told: map[string]time.Time{},
 	}
+}
+
+// zeros are counters that are told before they count: of a counter that appears
+// with its first event, that event is not seen as a rise.
+func zeros(kinds ...string) map[string]uint64 {
+	out := map[string]uint64{}
+	for _, k := range kinds {
+		out[k] = 0
+	}
+	return out
 }
 
 func (f *figures) add(to map[string]uint64, what string, n uint64) {

@@ -28,6 +28,11 @@ const (
 	failed      = "failed"       // could not be stored now
 )
 
+// verdicts are all of them.
+func verdicts() []string {
+	return []string{kept, again, handedOn, outdated, conflict, deletedOnce, malformed, newer, brokenSeal, wrongCamera, notOurs, dropped, failed}
+}
+
 // arrive sorts what the source hands on. It waits for nobody.
 func (k *Keeper) arrive(d Delivery) {
 	switch {
@@ -220,6 +225,12 @@ func (k *Keeper) stored(a arrival, e store.Entry, err error, known bool) {
 	case errors.Is(err, store.ErrConflict):
 		k.figures.alarm(conflict)
 		k.refuse(a.Delivery, conflict, fmt.Errorf("message %d: %w", v.Seq, err))
+		return
+	case errors.Is(err, store.ErrDamaged): // what is known of its household cannot be read: later perhaps
+		k.figures.verdict(failed, len(a.Sealed))
+		k.tending.lost(a.Camera)
+		k.once("a message cannot be stored", v.Camera, failed, err)
+		a.done(err)
 		return
 	default:
 		k.refuse(a.Delivery, malformed, err)

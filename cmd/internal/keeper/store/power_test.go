@@ -58,9 +58,7 @@ func (l *life) open() (*Store, error) {
 }
 
 func (l *life) put(s *Store, batch ...Message) {
-	for i := range batch {
-		l.tried = append(l.tried, batch[i])
-	}
+	l.tried = append(l.tried, batch...)
 	errs, err := s.Put(l.t.Context(), batch)
 	for i := range errs {
 		if err == nil && errs[i] == nil {
