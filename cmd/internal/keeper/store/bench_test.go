@@ -168,7 +168,7 @@ func indexOf(b *testing.B, n uint64) *indexed {
 			}
 			for range min(chunk, n-done) {
 				done++
-				r := row{Entry: Entry{Kind: "media", Cursor: done, Received: x.start.Add(time.Duration(done) * every)}, place: place{Segment: 1, At: int64(done) * block, Head: 300}}
+				r := row{Entry: Entry{Kind: "media", Cursor: done, Received: x.start.Add(time.Duration(done) * every)}, place: place{Segment: 1, At: int64(done) * block, Head: 250}}
 				r.Visible = seal.Visible{Camera: cameraOf(int(done)), Household: "h", Stream: seal.Durable, Seq: done/20 + 1, Size: 1}
 				binary.BigEndian.PutUint64(r.Visible.Hash[:], done) // in order, for the time that takes: a page asks for no hash
 				if err := c.add(&r, nil); err != nil {
