@@ -27,6 +27,9 @@ type camKey struct {
 
 func (t tx) change() (*change, error) {
 	st, err := t.state()
+	for _, name := range []string{treeArrival, treeCame, treeSeq} {
+		t.tree(name).FillPercent = 0.9 // what comes goes to an end; a page half full would stay so
+	}
 	return &change{
 		tx: t, state: st, houses: map[seal.HouseholdID]*houseRow{}, cameras: map[camKey]*camRow{}, segments: map[uint64]int64{},
 	}, err
