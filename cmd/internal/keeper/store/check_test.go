@@ -120,3 +120,30 @@ func TestCheckOfDamagedHousehold(t *testing.T) {
 	}
 	put(t, open(t, c), nil, message("h", "a", 2, 10, ""))
 }
+
+// A segment that somebody has renamed cannot be read; it is not thrown away, and
+// is read again under its own name.
+func TestRenamedSegmentStays(t *testing.T) {
+	c := Config{Dir: t.TempDir()}
+	s := open(t, c)
+	put(t, s, nil, message("h", "a", 1, 10, ""))
+	_ = s.Close()
+	seg := s.files[1]
+	other := segment{ID: 1, Salt: [8]byte{1}}
+	swap := func(from, to segment) {
+		t.Helper()
+		if err := errors.Join(os.Rename(filepath.Join(c.Dir, from.name()), filepath.Join(c.Dir, to.name())), os.Remove(filepath.Join(c.Dir, indexFile))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap(seg, other)
+	s = open(t, c)
+	if got := seqs(t, s, Query{Household: "h", Limit: 9}); got != "[]" {
+		t.Errorf("reads %s", got)
+	}
+	_ = s.Close()
+	swap(other, seg)
+	if got := everything(t, open(t, c)); got != "[a1]" {
+		t.Errorf("reads %s", got)
+	}
+}

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -231,7 +229,11 @@ func (s *Store) finish(ctx context.Context) error {
 	}
 	s.write.Lock()
 	defer s.write.Unlock()
-	if _, err := s.dropEmpty(slices.Collect(maps.Values(s.files))); err != nil {
+	left, err := s.leftOver()
+	if err != nil {
+		return err
+	}
+	if _, err := s.dropEmpty(left); err != nil {
 		return err
 	}
 	for _, h := range deleting {
@@ -240,6 +242,36 @@ func (s *Store) finish(ctx context.Context) error {
 		}
 	}
 	return s.erase(ctx)
+}
+
+// leftOver returns the segments that may be removed when the index knows nothing
+// in them: those that it knew, and those without a byte. One in which there is
+// something that nobody can read stays for a person to look at.
+func (s *Store) leftOver() (out []segment, err error) {
+	err = s.x.view(func(t tx) error {
+		for _, seg := range s.files {
+			if t.tree(treeSegment).Get(key64(seg.ID)) != nil {
+				out = append(out, seg)
+				continue
+			}
+			f, err := s.disk.Open(seg.name(), false)
+			if err != nil {
+				return err
+			}
+			size, err := f.Size()
+			_ = f.Close()
+			switch {
+			case err != nil:
+				return err
+			case size == 0:
+				out = append(out, seg)
+			default:
+				s.log.Warn("a file holds nothing that can be read, and stays", "file", seg.name(), "bytes", size)
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Close writes what is not yet in the index, and ends the use of the store.
