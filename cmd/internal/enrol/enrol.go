@@ -64,10 +64,11 @@ type Clock interface {
 // uplink.Credentials, and are safe for concurrent use beside one Run.
 type Credentials struct {
 	Config
-	changed chan struct{}
-	wake    chan struct{}
-	est     enrolment // Run's own
-	files   watched   // Run's own
+	household *tls.Certificate // of the pairing
+	changed   chan struct{}
+	wake      chan struct{}
+	est       enrolment // Run's own
+	files     watched   // Run's own
 
 	mu        sync.Mutex
 	candidate *tls.Certificate    // has opened no broker yet
@@ -76,6 +77,7 @@ type Credentials struct {
 	over      bool                // proven has ended for certain
 	wanted    bool                // the broker refuses what there is
 	turn      int                 // of options, which is tried next
+	handed    option              // what TLS gave last
 	retry     time.Duration       // when to try what was refused again; 0 for never
 	refused   string              // why the candidate is
 	trouble   string              // why there is none
@@ -87,7 +89,11 @@ func Open(c Config) (*Credentials, error) {
 	if key, expected := c.Settings.Validate(); key != "" {
 		return nil, fmt.Errorf("%s: %s", key, expected)
 	}
-	k := &Credentials{Config: c, changed: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	conf, err := c.Camera.TLS()
+	if err != nil {
+		return nil, err
+	}
+	k := &Credentials{Config: c, household: &conf.Certificates[0], changed: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 	switch c.Settings.From {
 	case FromEST:
 		return k, k.openEST()
@@ -128,37 +134,28 @@ type option struct {
 }
 
 // options returns what to open the broker with, the best first; k.mu is held.
-func (k *Credentials) options() (all []option, err error) {
+func (k *Credentials) options() (all []option) {
 	if k.candidate != nil {
 		all = append(all, option{k.Settings.From, true, k.candidate})
 	}
 	if k.proven != nil && !(k.over && len(all) > 0) {
 		all = append(all, option{k.Settings.From, false, k.proven})
 	}
-	conf, err := k.Camera.TLS()
-	if err != nil {
-		return nil, err
-	}
-	return append(all, option{FromPairing, false, &conf.Certificates[0]}), nil
+	return append(all, option{FromPairing, false, k.household})
 }
 
 // current returns what is tried next, or was; k.mu is held.
-func (k *Credentials) current() (option, error) {
-	all, err := k.options()
-	if err != nil {
-		return option{}, err
-	}
-	return all[k.turn%len(all)], nil
+func (k *Credentials) current() option {
+	all := k.options()
+	return all[k.turn%len(all)]
 }
 
 // TLS implements uplink.Credentials.
 func (k *Credentials) TLS() (*tls.Config, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	o, err := k.current()
-	if err != nil {
-		return nil, err
-	}
+	o := k.current()
+	k.handed = o
 	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: k.roots(), Certificates: []tls.Certificate{*o.cert}}, nil
 }
 
@@ -178,16 +175,17 @@ func (k *Credentials) roots() *x509.CertPool {
 // Changed implements uplink.Credentials.
 func (k *Credentials) Changed() <-chan struct{} { return k.changed }
 
-// Tried implements uplink.Credentials.
+// Tried implements uplink.Credentials. What was handed out may not be the best any
+// more: a better one may have come meanwhile, which this says nothing about.
 func (k *Credentials) Tried(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	o, none := k.current()
+	o := k.handed
 	switch {
-	case none != nil:
+	case o.cert == nil: // nothing was
 	case err == nil:
 		k.opened(o)
-	case errors.Is(err, mqtt.ErrRefused): // any other trouble would be the same with any certificate
+	case errors.Is(err, mqtt.ErrRefused) && o == k.current(): // any other trouble would be the same with any certificate
 		k.turn++
 		if o.new {
 			k.refused = err.Error()
@@ -201,25 +199,23 @@ func (k *Credentials) Tried(err error) {
 
 // opened takes note that the broker has let the camera in with o; k.mu is held.
 func (k *Credentials) opened(o option) {
-	if k.turn == 0 { // there is nothing better to connect with
-		select {
-		case <-k.changed:
-		default:
-		}
-	}
 	switch {
+	case o != k.options()[0]:
+		k.retry = k.Mono() + again
+		return
 	case o.new:
 		if k.Settings.From == FromEST {
 			if err := k.Camera.Promote(); err != nil {
 				k.Log.Error("the new certificate is used, and not kept in the place of the old one", "err", err)
 			}
 		}
-		k.proven, k.candidate, k.over, k.wanted, k.turn, k.retry, k.refused = o.cert, nil, false, false, 0, 0, ""
+		k.proven, k.candidate, k.over = o.cert, nil, false
 		k.Log.Info("the broker takes the camera's new certificate", "until", stamp(o.cert.Leaf.NotAfter), "issuer", o.cert.Leaf.Issuer.String())
-	case k.turn > 0:
-		k.retry = k.Mono() + again
+	}
+	k.wanted, k.turn, k.retry, k.refused = false, 0, 0, ""
+	select {
+	case <-k.changed: // this is what changed
 	default:
-		k.wanted = false
 	}
 }
 
@@ -271,10 +267,7 @@ func (k *Credentials) Status(now time.Time, known bool) *uplink.Certificate {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	o, err := k.current()
-	if err != nil {
-		return nil
-	}
+	o := k.current()
 	leaf := o.cert.Leaf
 	s := &uplink.Certificate{From: o.from, Issuer: leaf.Issuer.String(), Until: leaf.NotAfter.UTC()}
 	if o.from == FromEST {

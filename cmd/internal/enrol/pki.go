@@ -20,6 +20,7 @@ import (
 type enrolment struct {
 	base     []*x509.Certificate // the authorities that the settings or the pairing name
 	next     time.Duration       // of the monotonic clock: not to ask before
+	offered  time.Duration       // when it gave a certificate last
 	failures int                 // in a row
 	asked    time.Duration       // when the server told its date; 0 for never
 	date     time.Time           // that
@@ -56,8 +57,8 @@ func (k *Credentials) stepEST(ctx context.Context, clock Clock) {
 	if k.est.next > k.Mono() {
 		return
 	}
-	if candidate != nil && !now.over(candidate.Leaf) && !refused {
-		return // the broker is to judge it first
+	if candidate != nil && !now.over(candidate.Leaf) && (!refused || k.Mono() < k.est.offered+longestPause) {
+		return // the broker is to judge it first, and what it refuses is not asked for all day
 	}
 	due := proven == nil || wanted || !now.at.Before(renewAt(proven.Leaf, string(k.Camera.ID())))
 	if !due && (now.known || k.est.asked > 0) {
@@ -67,7 +68,7 @@ func (k *Credentials) stepEST(ctx context.Context, clock Clock) {
 		k.failed(err, now, proven, due)
 		return
 	}
-	k.est.failures, k.est.next = 0, k.Mono()+longestPause // what the broker refuses is not asked for all day
+	k.est.failures, k.est.next = 0, 0
 }
 
 // failed takes note of an attempt that came to nothing.
@@ -152,6 +153,7 @@ func (k *Credentials) renew(ctx context.Context, now moment, proven *tls.Certifi
 		return err
 	}
 	k.Log.Info("a new certificate for the broker", "issuer", chain[0].Issuer.String(), "until", stamp(chain[0].NotAfter))
+	k.est.offered = k.Mono()
 	k.offer(pair(chain, k.Camera.TLSSigner()))
 	return nil
 }
@@ -228,9 +230,7 @@ func (k *Credentials) enroll(ctx context.Context, client *est.Client) (*est.Answ
 		}
 		client.Identities = append(client.Identities, *cert)
 	}
-	if conf, err := k.Camera.TLS(); err == nil {
-		client.Identities = append(client.Identities, conf.Certificates[0])
-	}
+	client.Identities = append(client.Identities, *k.household)
 	if f := k.Settings.Secret; f != "" {
 		text, err := readSmall(f, true)
 		if err != nil && !absent(err) {

@@ -252,6 +252,7 @@ func TestBrokerRefusesTheNewOne(t *testing.T) {
 		t.Error("not the new one")
 	}
 	k.Tried(refusal)
+	leaf(t, k)
 	k.Tried(nil)
 	s.clock.pass(longestPause)
 	k.stepEST(t.Context(), s.clock)
@@ -276,6 +277,7 @@ func TestPowerCuts(t *testing.T) {
 		t.Error("the old one is gone")
 	}
 	k = s.open(s.s)
+	leaf(t, k)
 	k.Tried(nil)
 	k = s.open(s.s) // it has taken the old one's place
 	if !leaf(t, k).Equal(next) {
@@ -320,6 +322,7 @@ func TestAnchors(t *testing.T) {
 		t.Error("what was believed under another fingerprint is believed still")
 	}
 	s.clock.pass(60 * day)
+	leaf(t, k)
 	k.Tried(nil)
 	k.stepEST(t.Context(), s.clock)
 	if !strings.Contains(s.trouble(k), "fingerprint") {
@@ -344,39 +347,5 @@ func TestFactoryCertificate(t *testing.T) {
 	k.stepEST(t.Context(), s.clock)
 	if c := leaf(t, k); c.Issuer.CommonName != "Site CA" || c.Subject.CommonName != string(s.camera.ID()) {
 		t.Errorf("%s", s.trouble(k))
-	}
-}
-
-// Failures are tried again after longer and longer, and sooner when little is left.
-func TestPauses(t *testing.T) {
-	if a, b := pause(1, 0, 0.5), pause(20, 0, 0.5); a != time.Minute || b != longestPause {
-		t.Errorf("%v, %v", a, b)
-	}
-	if d := pause(20, 8*time.Minute, 0.5); d != time.Minute {
-		t.Errorf("with 8 minutes left: %v", d)
-	}
-	if low, high := pause(3, 0, 0), pause(3, 0, 0.999); low < 3*time.Minute || high > 5*time.Minute || low == high {
-		t.Errorf("%v to %v", low, high)
-	}
-}
-
-// Cameras that were enrolled in one moment are not renewed in one.
-func TestRenewalsAreSpread(t *testing.T) {
-	p, key := newPKI(t, "CA"), newKey(t)
-	begin := time.Now().Truncate(time.Second)
-	days := map[int]int{}
-	for range 200 {
-		c := p.client("cam", key.Public(), begin, begin.Add(90*day))
-		at := renewAt(c, "cam").Sub(begin)
-		if at < 56*day || at > 64*day {
-			t.Fatalf("renewed after %v of 90 days", at)
-		}
-		if at != renewAt(c, "cam").Sub(begin) {
-			t.Fatal("not the same twice")
-		}
-		days[int(at/day)]++
-	}
-	if len(days) < 6 {
-		t.Errorf("renewed on %v", days)
 	}
 }
