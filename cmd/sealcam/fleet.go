@@ -40,6 +40,7 @@ func runFleet(ctx context.Context, env *cli.Env, args []string) error {
 	fs.DurationVar(&c.Spread, "spread", fleet.DefaultSpread, "over what time cameras come back that lost their broker together")
 	fs.IntVar(&c.Handshakes, "handshakes", fleet.DefaultHandshakes, "how `many` connections a second the broker takes")
 	fs.IntVar(&c.Watched, "watched", 0, "how `many` households have a viewer that opens everything (default 5)")
+	fs.IntVar(&c.Nodes, "nats", 0, "let the cameras publish to a cluster of so `many` nats-servers on this machine, in place of a broker")
 	faults := fs.String("faults", strings.Join(fleet.FaultNames(), ","), "what goes wrong, a `list` with commas; none for nothing")
 	dir := fs.String("dir", "", "`directory` for keys and spools, which is emptied (default a temporary one, in memory where there is /dev/shm)")
 	growth := fs.Bool("growth", false, "run fleets of 100, 1000, ... first")

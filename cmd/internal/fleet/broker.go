@@ -4,15 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/broker"
+	"github.com/sealcam/sealcam/cmd/internal/keeper"
 	"github.com/sealcam/sealcam/uplink/identity"
 )
 
+// spare is how many more than its cameras a broker lets in: those that came back
+// before it has noticed that they were gone, and who watches.
+const spare = 2000
+
+// site is the part that cameras publish to: a broker with a keeper in it, or a
+// keeper beside a cluster.
+type site struct {
+	*keeping
+	broker *broker.Broker // nil beside a cluster
+	began  time.Time
+}
+
 // runBroker is the part of the broker, with its keeper.
 func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) error {
-	w := world{s.config()}
+	w, log := world{s.config()}, partLog(stderr)
 	operator, err := identity.OpenHousehold(w.operator(), time.Now)
 	if err != nil {
 		return err
@@ -22,25 +36,50 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 		return err
 	}
 	b, err := broker.New(broker.Config{
-		Addr: s.Addr, TLS: conf, Log: partLog(stderr),
+		Addr: s.Addr, TLS: conf, Log: log,
 		Limits: broker.Limits{Clients: s.Cameras + spare, Handshakes: s.Handshakes},
 	})
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	k, err := w.openKeeping(ctx, b, partLog(stderr))
+	k, source, err := w.storeOnDisk(b, log)
 	if err != nil {
 		return err
 	}
-	began, ended := time.Now(), make(chan error, 2)
-	go func() { ended <- b.Run(ctx) }()
-	go func() { ended <- k.keeper.Run(ctx) }()
-	defer func() { stop(); <-ended; <-ended; _ = k.store.Close() }()
-	say.say(report{Ready: b.URL()})
+	t := &site{keeping: k, broker: b}
+	return t.serve(w, source, orders, say, stderr, b.Run)
+}
+
+// runKeeper is the part of a keeper of a cluster, whose nodes are at s.Addr.
+func runKeeper(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) error {
+	w, log := world{s.config()}, partLog(stderr)
+	k, source, err := w.storeInCluster(context.Background(), s.Addr, log)
+	if err != nil {
+		return err
+	}
+	t := &site{keeping: k}
+	return t.serve(w, source, orders, say, stderr, k.run)
+}
+
+// serve works, and obeys, until the judge says that it is the end. beside runs
+// beside the keeper.
+func (t *site) serve(w world, source keeper.Source, orders *json.Decoder, say *speaker, stderr io.Writer, beside func(context.Context) error) error {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer func() { stop(); running.Wait(); _ = t.close() }()
+	t.began = time.Now()
+	running.Go(func() { _ = beside(ctx) })
+	if err := t.begin(ctx, w, source, partLog(stderr)); err != nil {
+		return err
+	}
+	running.Go(func() { _ = t.keeper.Run(ctx) })
+	ready := "yes"
+	if t.broker != nil {
+		ready = t.broker.URL()
+	}
+	say.say(report{Ready: ready})
 	lines := make(chan order)
-	go func() {
+	go func() { // until the judge has ended
 		defer close(lines)
 		for {
 			var o order
@@ -50,21 +89,25 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 			lines <- o
 		}
 	}()
+	return t.obey(ctx, lines, say)
+}
+
+func (t *site) obey(ctx context.Context, lines <-chan order, say *speaker) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			say.say(report{Stats: brokerStats(b, k, began)})
+			say.say(report{Stats: t.stats()})
 		case o, ok := <-lines:
 			switch {
 			case !ok:
-				return nil // the judge has ended
+				return nil
 			case o.Do == doMeasure:
 				say.say(report{Measured: measure()})
 			case o.Do == doEnd:
-				say.say(report{Stats: brokerStats(b, k, began)})
-				accounts, err := k.accounts(ctx)
+				say.say(report{Stats: t.stats()})
+				accounts, err := t.accounts(ctx)
 				say.say(report{Accounts: accounts})
 				return err
 			}
@@ -72,13 +115,12 @@ func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) er
 	}
 }
 
-// spare is how many more than its cameras a broker lets in: those that came back
-// before it has noticed that they were gone, and who watches.
-const spare = 2000
-
-func brokerStats(b *broker.Broker, k *keeping, began time.Time) *sideStats {
-	c := b.Counts()
-	t := &sideStats{At: time.Since(began), CPU: cpuTime(), Inside: c.Inside, Admitted: c.Admitted, Turned: c.Refused, Shaken: c.Shaken, Resumed: c.Resumed}
-	k.count(t)
-	return t
+func (t *site) stats() *sideStats {
+	s := &sideStats{At: time.Since(t.began), CPU: cpuTime("self")}
+	if t.broker != nil {
+		c := t.broker.Counts()
+		s.Inside, s.Admitted, s.Turned, s.Shaken, s.Resumed = c.Inside, c.Admitted, c.Refused, c.Shaken, c.Resumed
+	}
+	t.count(s)
+	return s
 }

@@ -34,6 +34,9 @@ type caption struct {
 	Number    uint64           `json:"number"`
 }
 
+// running is what a camera says about itself.
+var running = uplink.Status{State: "running"}
+
 // openCamera opens camera number i.
 func (w world) openCamera(i int, url string, n *network, began time.Time, log *slog.Logger) (*camera, error) {
 	id, err := identity.OpenCamera(w.camera(i))
@@ -59,7 +62,7 @@ func (w world) openCamera(i int, url string, n *network, began time.Time, log *s
 	shift := numbers(w.Seed, "home", i/w.PerHome).NormFloat64() / 24
 	c.rhythm = rhythm{rng: rng, events: w.Events, day: w.Day, shift: shift}
 	c.next = c.rhythm.next(0)
-	return c, up.Status(uplink.Status{State: "running"})
+	return c, up.Status(running)
 }
 
 // shoot seals the next picture. noise is what pictures are filled with.

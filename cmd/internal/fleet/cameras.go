@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,13 +21,14 @@ type cameras struct {
 	all      []*camera
 	networks [groups]*network
 	log      *slog.Logger
+	began    time.Time
 	in, out  atomic.Uint64
 	failed   atomic.Pointer[string] // the first picture that could not be stored
 }
 
 // runCameras is the part of the cameras.
 func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) error {
-	cs := &cameras{world: world{s.config()}, log: partLog(stderr)}
+	cs := &cameras{world: world{s.config()}, log: partLog(stderr), began: time.Now()}
 	for i := range cs.networks {
 		cs.networks[i] = newNetwork(&cs.in, &cs.out)
 	}
@@ -34,13 +36,13 @@ func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) e
 		return err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer func() { stop(); running.Wait() }()
+	var work sync.WaitGroup
+	defer func() { stop(); work.Wait() }()
 	for _, c := range cs.all {
-		running.Go(func() { c.run(ctx) })
+		work.Go(func() { c.run(ctx) })
 	}
 	say.say(report{Ready: "yes"})
-	running.Go(func() { cs.tell(ctx, say) })
+	work.Go(func() { cs.tell(ctx, say) })
 	events, stopEvents := context.WithCancel(ctx)
 	defer stopEvents()
 	var shooting sync.WaitGroup
@@ -55,6 +57,9 @@ func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) e
 		case doStop:
 			stopEvents()
 			shooting.Wait()
+			if err := cs.speak(); err != nil {
+				return err
+			}
 		case doCut, doHeal:
 			cs.each(o.Groups, func(n *network) { n.set(o.Do == doCut) })
 		case doFlap:
@@ -77,10 +82,24 @@ func (cs *cameras) each(groups []int, do func(*network)) {
 	}
 }
 
-// open opens the cameras, as many at a time as there are processors.
+// open opens the cameras.
 func (cs *cameras) open(s Setup) error {
-	began := time.Now()
 	cs.all = make([]*camera, s.Last-s.First)
+	return cs.many(func(i int) (err error) {
+		n := s.First + i
+		cs.all[i], err = cs.openCamera(n, s.Addr, cs.networks[cs.group(n)], cs.began, cs.log)
+		return err
+	})
+}
+
+// speak lets every camera say how it is, as cameras do from time to time: what came
+// to nobody although a broker has acknowledged it is noticed by what comes after.
+func (cs *cameras) speak() error {
+	return cs.many(func(i int) error { return cs.all[i].up.Status(running) })
+}
+
+// many does something for every camera, as many at a time as there are processors.
+func (cs *cameras) many(do func(i int) error) error {
 	errs := make([]error, runtime.GOMAXPROCS(0))
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -91,18 +110,12 @@ func (cs *cameras) open(s Setup) error {
 				if i >= len(cs.all) {
 					return
 				}
-				n := s.First + i
-				cs.all[i], errs[k] = cs.openCamera(n, s.Addr, cs.networks[cs.group(n)], began, cs.log)
+				errs[k] = do(i)
 			}
 		})
 	}
 	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // tell says once a second how it is.
@@ -121,7 +134,7 @@ func (cs *cameras) tell(ctx context.Context, say *speaker) {
 }
 
 func (cs *cameras) stats() sideStats {
-	t := sideStats{CPU: cpuTime(), In: cs.in.Load(), Out: cs.out.Load()}
+	t := sideStats{At: time.Since(cs.began), CPU: cpuTime("self"), In: cs.in.Load(), Out: cs.out.Load(), Refusals: map[string]uint64{}}
 	for _, c := range cs.all {
 		s := c.up.Stats()
 		if s.Connected {
@@ -134,7 +147,9 @@ func (cs *cameras) stats() sideStats {
 		t.Waiting += uint64(s.Waiting)
 		t.Dropped += s.Dropped
 		t.Spooled += s.Bytes
-		t.Refused += s.Refused
+		for why, n := range s.Refusals {
+			t.Refusals[why] += n
+		}
 	}
 	return t
 }

@@ -11,13 +11,15 @@ const (
 	faultCut     = "cut"     // the network of a part of the cameras is gone for a while
 	faultFlap    = "flap"    // connections of a part are ended, and may come back at once
 	faultRestart = "restart" // the broker and its keeper are killed, and started again
+	faultNode    = "node"    // one node of the cluster is killed, and started again
+	faultKeeper  = "keeper"  // the cluster's keeper is
 	faultClock   = "clock"   // some cameras' clocks are wrong, from the start
 	faultRelay   = "relay"   // who stands between keeper and viewers swaps, replays and changes messages
 )
 
 // FaultNames returns every kind of trouble.
 func FaultNames() []string {
-	return []string{faultCut, faultFlap, faultRestart, faultClock, faultRelay}
+	return []string{faultCut, faultFlap, faultRestart, faultNode, faultKeeper, faultClock, faultRelay}
 }
 
 // chosen checks names.
@@ -44,7 +46,8 @@ type fault struct {
 const groups = 20
 
 // plan returns what happens in a run, by the seed: a flap and a cut of some of the
-// cameras first, then the broker, once all are back, and never two at a time.
+// cameras first, then the broker, or what stands in its place, once all are back,
+// and never two at a time.
 func (c Config) plan() (all []fault) {
 	on, _ := chosen(c.Faults)
 	rng := numbers(c.Seed, "faults", 0)
@@ -56,7 +59,13 @@ func (c Config) plan() (all []fault) {
 	if on[faultCut] {
 		all = append(all, fault{Kind: faultCut, At: part(.12 + .05*rng.Float64()), Lasts: part(.08), Groups: some(5)})
 	}
-	if on[faultRestart] {
+	if on[faultKeeper] && c.Nodes > 0 {
+		all = append(all, fault{Kind: faultKeeper, At: part(.30)})
+	}
+	if on[faultNode] && c.Nodes > 0 {
+		all = append(all, fault{Kind: faultNode, At: part(.35), Lasts: part(.15), Groups: []int{rng.IntN(c.Nodes)}})
+	}
+	if on[faultRestart] && c.Nodes == 0 {
 		// Early enough for all to be back within the run.
 		all = append(all, fault{Kind: faultRestart, At: part(.35), Lasts: min(part(.03), 10*time.Second)})
 	}
@@ -67,7 +76,7 @@ func (c Config) plan() (all []fault) {
 func (c Config) group(i int) int { return numbers(c.Seed, "group", i).IntN(groups) }
 
 // clockError is by how much the clock of camera number i is wrong. Zero for most;
-// of the others some lag or lead by hours, some lead by months, and some begin in 1970.
+// of the others some lag or lead by hours, others by months, and some begin in 1970.
 func (c Config) clockError(i int) (off time.Duration, lost bool) {
 	if !slices.Contains(c.Faults, faultClock) {
 		return 0, false
@@ -79,7 +88,7 @@ func (c Config) clockError(i int) (off time.Duration, lost bool) {
 	case p < .90:
 		return time.Duration((rng.Float64()*2 - 1) * float64(3*time.Hour)), false
 	case p < .95:
-		return time.Duration(rng.Float64() * float64(300*24*time.Hour)), false
+		return time.Duration((rng.Float64()*2 - 1) * float64(300*24*time.Hour)), false
 	}
 	return 0, true
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	Spread     time.Duration // of cameras that come back (uplink.Config.Spread)
 	Handshakes int           // a second that the broker takes (broker.Limits)
+	Nodes      int           // of a NATS cluster in place of the one broker; 0 for none
 	Spool      int64         // bytes of each camera's spool
 
 	Dir string // for keys, spools and what the keeper stores; made, and removed at the end, by the caller
@@ -84,7 +85,7 @@ func (c Config) WithDefaults() Config {
 	c.Size = or(c.Size, DefaultSize)
 	c.For = or(c.For, DefaultFor)
 	c.Day = or(c.Day, c.For)
-	c.Watched = or(c.Watched, min(DefaultWatched, (c.Cameras+c.PerHome-1)/c.PerHome))
+	c.Watched = min(or(c.Watched, DefaultWatched), (c.Cameras+c.PerHome-1)/c.PerHome)
 	c.Spread = or(c.Spread, DefaultSpread)
 	c.Handshakes = or(c.Handshakes, DefaultHandshakes)
 	c.Spool = or(c.Spool, DefaultSpool)
@@ -127,6 +128,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%d handshakes a second: expected at least 1", c.Handshakes)
 	case c.Spool < 64<<10:
 		return fmt.Errorf("a spool of %d bytes: expected at least %d", c.Spool, 64<<10)
+	case c.Nodes < 0 || c.Nodes > 5:
+		return fmt.Errorf("a cluster of %d nodes: expected 1 to 5, or 0 for a broker", c.Nodes)
 	case c.Dir == "" || c.Command == nil:
 		return errors.New("fleet: no directory, or no command for its parts")
 	}

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/broker"
+	"github.com/sealcam/sealcam/cmd/internal/feed"
 	"github.com/sealcam/sealcam/cmd/internal/keeper"
+	"github.com/sealcam/sealcam/cmd/internal/keeper/jetstream"
 	"github.com/sealcam/sealcam/cmd/internal/keeper/store"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -19,68 +22,85 @@ import (
 // keeping is the keeper of all households of a run, and its store.
 type keeping struct {
 	keeper *keeper.Keeper
-	store  *store.Store
+	store  keeper.Store
 	homes  []seal.HouseholdID
+	run    func(ctx context.Context) error // the store's own work; nil for none
+	close  func() error
 }
 
-// openKeeping opens the store of w, which goes on where an earlier keeper was
-// killed, and the keeper that every roster names.
-func (w world) openKeeping(ctx context.Context, b *broker.Broker, log *slog.Logger) (*keeping, error) {
-	operator, err := identity.OpenHousehold(w.operator(), time.Now)
+// storeOnDisk is a keeper's store beside the broker. It goes on where an earlier
+// keeper was killed.
+func (w world) storeOnDisk(b *broker.Broker, log *slog.Logger) (*keeping, keeper.Source, error) {
+	s, err := store.Open(store.Config{Dir: w.kept(), Now: time.Now, Log: log})
 	if err != nil {
-		return nil, err
-	}
-	self, err := identity.OpenKeeper(operator.KeeperDir(keeperName))
-	if err != nil {
-		return nil, err
-	}
-	k := &keeping{}
-	if k.store, err = store.Open(store.Config{Dir: w.kept(), Now: time.Now, Log: log}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	source, err := keeper.FromBroker(b, log)
-	if err == nil {
-		k.keeper, err = keeper.New(ctx, keeper.Config{Key: self.Signer(), Store: k.store, Source: source, Now: time.Now, Log: log})
-	}
-	if err == nil {
-		err = k.store.Rosters(ctx, func(h seal.HouseholdID, _ []byte) error {
-			k.homes = append(k.homes, h)
-			return nil
-		})
-	}
-	if err != nil {
-		_ = k.store.Close()
-		return nil, err
-	}
-	return k, nil
+	return &keeping{store: s, close: s.Close}, source, err
 }
 
-// tellKeeper gives the keeper's store the rosters of all households, as their
-// owners' phones would over the broker, and far sooner.
-func (w world) tellKeeper(ctx context.Context) (err error) {
-	s, err := store.Open(store.Config{Dir: w.kept(), Now: time.Now, Log: w.Log})
+// storeInCluster is a keeper's store in the nodes at url.
+func (w world) storeInCluster(ctx context.Context, url string, log *slog.Logger) (*keeping, keeper.Source, error) {
+	e, err := jetstream.Open(ctx, jetstream.Config{
+		URL: url, Name: keeperName, Version: "fleet", IntakeBytes: 1 << 30, Rand: rand.Reader, Now: time.Now, Log: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &keeping{store: e, run: e.Run, close: e.Close}, fromCluster{e.Source()}, nil
+}
+
+// fromCluster is a cluster's source, with deliveries as a keeper takes them.
+type fromCluster struct{ *jetstream.Source }
+
+// Run implements keeper.Source.
+func (s fromCluster) Run(ctx context.Context, each func(keeper.Delivery)) error {
+	return s.Source.Run(ctx, func(it feed.Item, done func(error)) { each(keeper.Delivery{Item: it, Done: done}) })
+}
+
+// begin makes the keeper that every roster names, and tells its store the rosters.
+func (k *keeping) begin(ctx context.Context, w world, source keeper.Source, log *slog.Logger) error {
+	operator, err := identity.OpenHousehold(w.operator(), time.Now)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if cerr := s.Close(); err == nil {
-			err = cerr
-		}
-	}()
+	self, err := identity.OpenKeeper(operator.KeeperDir(keeperName))
+	if err != nil {
+		return err
+	}
+	if k.homes, err = w.tellKeeper(ctx, k.store); err != nil {
+		return err
+	}
+	k.keeper, err = keeper.New(ctx, keeper.Config{Key: self.Signer(), Store: k.store, Source: source, Now: time.Now, Log: log})
+	return err
+}
+
+// tellKeeper gives a keeper's store the rosters of all households, as their
+// owners' phones would over the broker, and far sooner, unless it has them.
+func (w world) tellKeeper(ctx context.Context, s keeper.Store) (homes []seal.HouseholdID, err error) {
+	err = s.Rosters(ctx, func(h seal.HouseholdID, _ []byte) error {
+		homes = append(homes, h)
+		return nil
+	})
+	if err != nil || len(homes) == w.Homes() {
+		return homes, err
+	}
+	homes = nil
 	for i := range w.Homes() {
 		h, err := identity.OpenHousehold(w.home(i), time.Now)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_, signed, err := h.Roster()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.SetRoster(ctx, h.ID(), signed); err != nil {
-			return err
+			return nil, err
 		}
+		homes = append(homes, h.ID())
 	}
-	return nil
+	return homes, nil
 }
 
 // count fills in what has arrived.

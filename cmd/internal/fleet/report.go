@@ -57,6 +57,7 @@ type Report struct {
 	Dropped     uint64            `json:"dropped"`  // given up by cameras for want of space, and confessed
 	Doubtful    uint64            `json:"doubtful"` // neither kept nor waiting, and perhaps in the spool as acknowledged
 	Verdicts    map[string]uint64 `json:"verdicts"` // of the keeper since its last start
+	Refusals    map[string]uint64 `json:"refusals"` // what cameras did not obey, by kind and reason
 	Watched     Watched           `json:"watched"`
 	Returns     []Return          `json:"returns"`
 
@@ -86,18 +87,26 @@ func newReport(c Config) *Report {
 func (r *Report) Passed() bool { return r.Lost == 0 && r.Wrong == 0 }
 
 // before takes down what both sides have used before the first event.
-func (r *Report) before(run *run) { r.start = [2]sideStats{run.cameras.stats(), run.broker.stats()} }
+func (r *Report) before(run *run) {
+	r.start = [2]sideStats{run.cameras.stats(), run.broker.stats()}
+	for _, n := range run.nodes {
+		r.spent -= n.cpu()
+	}
+}
 
 // after takes down what they have used since.
 func (r *Report) after(run *run) {
 	c, b := run.cameras.stats(), run.broker.stats()
 	r.CameraSide = Side{CPU: c.CPU - r.start[0].CPU, In: c.In - r.start[0].In, Out: c.Out - r.start[0].Out}
+	for _, n := range run.nodes {
+		r.spent += n.cpu()
+	}
 	r.BrokerSide = Side{CPU: r.spent + b.CPU - r.start[1].CPU, In: r.CameraSide.Out, Out: r.CameraSide.In}
 }
 
 // returned takes down a return.
 func (r *Report) returned(run *run, back Return) {
-	if back.Fault == faultRestart { // another process has used this
+	if back.Fault == faultRestart || back.Fault == faultKeeper { // another process has used this
 		r.spent += run.series.lastCPU
 	}
 	back.Rates = run.series.rates(back.from)
@@ -130,6 +139,7 @@ func (r *Report) finish(run *run) {
 	c, b := run.cameras.stats(), run.broker.stats()
 	r.Watched = run.screens.watched()
 	r.Wrong = r.Watched.Wrong + int(b.Bad)
+	r.Refusals = c.Refusals
 	r.SealedBytes, r.Connections, r.Resumed, r.Verdicts = c.Bytes, c.Connects, b.Resumed, b.Verdicts
 	for _, n := range run.series.rates(0) {
 		r.Peak = max(r.Peak, n)
@@ -149,8 +159,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 	line := func(name, format string, a ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	line("fleet", "%d cameras of %d households, seed %d", r.Cameras, r.Households, r.Seed)
 	line("lasted", "%v, a day is %v; all were there after %v", r.For, r.Day, r.Connected.Round(time.Second))
-	line("sealed", "%d messages, %s; %d arrived, %d wait in spools, %d given up for want of space", r.Sealed, size(r.SealedBytes), r.Arrived, r.Waiting, r.Dropped)
-	line("watched", "%d households: %d pictures shown, %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Tampered, words(r.Watched.Refused))
+	line("sealed", "%d messages, %s; %d arrived, %d wait in spools, %d acknowledged there and not kept, %d given up for want of space", r.Sealed, size(r.SealedBytes), r.Arrived, r.Waiting, r.Doubtful, r.Dropped)
+	line("watched", "%d households: %d pictures shown, %d still missing; %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Missing, r.Watched.Tampered, words(r.Watched.Refused))
+	line("not obeyed", "by cameras: %s", words(r.Refusals))
 	for _, b := range r.Returns {
 		line("after "+b.Fault, "all back in %v; at most %d connections a second of %d, %d turned away", b.Took.Round(time.Second/10), b.Peak, r.Bound, b.Turned)
 	}
@@ -161,8 +172,8 @@ func (r *Report) WriteTable(out io.Writer) error {
 		return err
 	}
 	for _, b := range r.Returns {
-		if b.Fault == faultRestart {
-			fmt.Fprintf(out, "\nconnections a second after the broker was started again\n%s", chart(b.Rates, r.Bound))
+		if b.Fault == faultRestart || b.Fault == faultNode {
+			fmt.Fprintf(out, "\nconnections a second after the "+what(b.Fault)+" was killed\n%s", chart(b.Rates, r.Bound))
 		}
 	}
 	for _, e := range append(r.Watched.Examples, r.Notes...) {
@@ -192,6 +203,14 @@ func (r *Report) writeCosts(out io.Writer) error {
 	return w.Flush()
 }
 
+// what is what a fault kills.
+func what(fault string) string {
+	if fault == faultRestart {
+		return "broker"
+	}
+	return fault
+}
+
 // size is bytes for people.
 func size(n uint64) string {
 	for _, u := range []struct {
@@ -206,7 +225,7 @@ func size(n uint64) string {
 }
 
 // words lists counts by name.
-func words(m map[string]int) string {
+func words[N int | uint64](m map[string]N) string {
 	var all []string
 	for _, k := range sorted(m) {
 		all = append(all, fmt.Sprintf("%d %s", m[k], k))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,7 +14,8 @@ import (
 const (
 	startTime  = 2 * time.Minute // for a part to be there, and a moment for each camera
 	perCamera  = 50 * time.Millisecond
-	answerTime = 5 * time.Minute // for a part to answer
+	answerTime = 5 * time.Minute  // for a part to answer
+	quietTime  = 40 * time.Second // without anything new, when something could still come
 )
 
 // run is one run of a fleet.
@@ -22,7 +24,8 @@ type run struct {
 	world   world
 	report  *Report
 	cameras *part
-	broker  *part
+	broker  *part   // or the keeper of a cluster
+	nodes   []*node // of that
 	url     string
 	screens *screens
 
@@ -50,6 +53,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 			p.kill()
 		}
 	}
+	stopNodes(r.nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func (r *run) patience() time.Duration {
 
 // live is the run proper.
 func (r *run) live(ctx context.Context) error {
-	if err := r.startBroker("127.0.0.1:0"); err != nil {
+	if err := r.startSite(loopback + ":0"); err != nil {
 		return err
 	}
 	watching, stop := context.WithCancel(ctx)
@@ -85,7 +89,8 @@ func (r *run) live(ctx context.Context) error {
 	defer func() { stop(); watched.Wait() }()
 	hostile, _ := chosen(r.Faults)
 	var err error
-	if r.screens, err = r.world.newScreens(r.url, hostile[faultRelay]); err != nil {
+	first, _, _ := strings.Cut(r.url, ",")
+	if r.screens, err = r.world.newScreens(first, hostile[faultRelay]); err != nil {
 		return err
 	}
 	watched.Go(func() { r.screens.run(watching) })
@@ -111,14 +116,33 @@ func (r *run) live(ctx context.Context) error {
 
 func (r *run) allUp() bool { return r.cameras.stats().Up == r.Cameras }
 
-// startBroker starts the part of the broker at addr.
-func (r *run) startBroker(addr string) (err error) {
-	if r.broker, err = r.start(partBroker, r.setup(addr)); err != nil {
+// startSite starts what cameras publish to: the part of the broker at addr, or a
+// cluster, unless it runs, and its keeper.
+func (r *run) startSite(addr string) (err error) {
+	if r.Nodes == 0 {
+		if r.broker, err = r.start(partBroker, r.setup(addr)); err != nil {
+			return err
+		}
+		ready, err := r.broker.hear(r.patience())
+		r.url = ready.Ready
 		return err
 	}
-	ready, err := r.broker.hear(startTime)
-	r.url = ready.Ready
-	return err
+	if r.nodes == nil {
+		if r.nodes, err = r.world.startNodes(); err != nil {
+			return err
+		}
+		r.url = urls(r.nodes, "mqtts", func(n *node) int { return n.mqtt })
+	}
+	late := time.Now().Add(startTime)
+	for { // a cluster that has just begun has no leader yet
+		if r.broker, err = r.start(partKeeper, r.setup(urls(r.nodes, "nats", func(n *node) int { return n.nats }))); err != nil {
+			return err
+		}
+		if _, err = r.broker.hear(r.patience()); err == nil || time.Now().After(late) {
+			return err
+		}
+		r.broker.kill()
+	}
 }
 
 // measure asks both sides what they hold.
@@ -175,7 +199,11 @@ func (r *run) tick(ctx context.Context) error {
 	}
 	c, b := r.cameras.stats(), r.broker.stats()
 	now := time.Since(r.began)
-	r.series.add(now, b)
+	if r.Nodes > 0 { // which say nothing: what cameras have made counts
+		r.series.add(now, sideStats{At: c.At, Admitted: c.Connects, CPU: b.CPU})
+	} else {
+		r.series.add(now, b)
+	}
 	p := Progress{
 		Step: r.step, At: now, Of: r.Cameras, Fault: r.fault, Up: c.Up, Rate: r.series.rate(),
 		Sealed: c.Sealed, Arrived: b.Arrived, Waiting: c.Waiting, Wrong: r.screens.watched().Wrong,
@@ -222,31 +250,11 @@ func (r *run) befall(ctx context.Context, f fault) error {
 	began := time.Now()
 	back := Return{Fault: f.Kind, At: began.Sub(r.first), before: r.broker.stats(), from: len(r.series.points)}
 	connects := r.cameras.stats().Connects
-	switch f.Kind {
-	case faultRestart:
-		r.broker.kill()
-		r.series.restart()
-		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
-			return err
-		}
-		if err := r.startBroker(r.url[len("mqtts://"):]); err != nil {
-			return err
-		}
+	if err := r.hurt(ctx, f); err != nil {
+		return err
+	}
+	if f.Kind == faultRestart {
 		back.before = sideStats{}
-	case faultFlap:
-		if err := r.cameras.order(order{Do: doFlap, Groups: f.Groups}); err != nil {
-			return err
-		}
-	case faultCut:
-		if err := r.cameras.order(order{Do: doCut, Groups: f.Groups}); err != nil {
-			return err
-		}
-		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
-			return err
-		}
-		if err := r.cameras.order(order{Do: doHeal, Groups: f.Groups}); err != nil {
-			return err
-		}
 	}
 	healed := time.Now()
 	hit := false // the cameras' statistics know of it
@@ -259,10 +267,47 @@ func (r *run) befall(ctx context.Context, f fault) error {
 	return err
 }
 
+// hurt is what a fault does, until it is healed.
+func (r *run) hurt(ctx context.Context, f fault) error {
+	switch f.Kind {
+	case faultRestart:
+		r.broker.kill()
+		r.series.restart()
+		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
+			return err
+		}
+		return r.startSite(strings.TrimPrefix(r.url, "mqtts://"))
+	case faultKeeper:
+		r.broker.kill()
+		return r.startSite("")
+	case faultNode:
+		n := r.nodes[f.Groups[0]]
+		r.report.spent += n.kill()
+		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
+			return err
+		}
+		return n.start()
+	case faultFlap:
+		return r.cameras.order(order{Do: doFlap, Groups: f.Groups})
+	case faultCut:
+		if err := r.cameras.order(order{Do: doCut, Groups: f.Groups}); err != nil {
+			return err
+		}
+		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
+			return err
+		}
+		return r.cameras.order(order{Do: doHeal, Groups: f.Groups})
+	}
+	return nil
+}
+
 // affected is how many cameras a fault befalls.
 func (r *run) affected(f fault) (n int) {
-	if f.Kind == faultRestart {
+	switch f.Kind {
+	case faultRestart, faultNode:
 		return r.Cameras
+	case faultKeeper:
+		return 0
 	}
 	in := map[int]bool{}
 	for _, g := range f.Groups {
@@ -283,13 +328,21 @@ func (r *run) account(ctx context.Context) error {
 		return err
 	}
 	r.report.after(r)
-	settled := 0
+	settled, began := 0, time.Now()
+	arrived, news := uint64(0), time.Now()
 	err := r.until(ctx, r.patience(), "not everything arrived", func() bool {
 		c, b := r.cameras.stats(), r.broker.stats()
-		if c.Waiting > 0 || b.Arrived < c.Sealed || r.screens.watched().Missing > 0 {
-			settled = 0
+		if b.Arrived != arrived {
+			arrived, news = b.Arrived, time.Now()
 		}
 		settled++
+		if c.Waiting > 0 || b.Arrived < c.Sealed && time.Since(news) < quietTime {
+			settled = 0
+		}
+		// Viewers ask for what they miss ever more rarely: they are not waited for to the end.
+		if r.screens.watched().Missing > 0 && time.Since(began) < quietTime {
+			settled = 0
+		}
 		return settled > 5 // statistics are a second old
 	})
 	if ctx.Err() != nil {

@@ -109,4 +109,4 @@ func chart(rates []int, bound int) string {
 	return b.String()
 }
 
-func sorted(m map[string]int) []string { return slices.Sorted(maps.Keys(m)) }
+func sorted[N any](m map[string]N) []string { return slices.Sorted(maps.Keys(m)) }

@@ -12,9 +12,9 @@ import (
 // fixed at 100 for every architecture that Go runs on.
 const clockTick = time.Second / 100
 
-// cpuTime is what this process has used, 0 where there is no /proc.
-func cpuTime() time.Duration {
-	b, err := os.ReadFile("/proc/self/stat")
+// cpuTime is what a process has used, "self" for this one; 0 where there is no /proc.
+func cpuTime(pid string) time.Duration {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		return 0
 	}

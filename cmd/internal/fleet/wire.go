@@ -15,6 +15,7 @@ import (
 const (
 	partCameras = "cameras"
 	partBroker  = "broker"
+	partKeeper  = "keeper" // of a cluster
 )
 
 // What the judge tells a part to do.
@@ -82,9 +83,9 @@ type sideStats struct {
 	Sealed, Bytes    uint64 // durable messages
 	Published        uint64
 	Waiting, Dropped uint64
-	In, Out          uint64 // bytes on the network
-	Spooled          int64  // bytes on disk
-	Refused          uint64
+	In, Out          uint64            // bytes on the network
+	Spooled          int64             // bytes on disk
+	Refusals         map[string]uint64 // of commands and rosters, by kind and reason
 
 	// Of the broker:
 	Inside           int
@@ -235,6 +236,8 @@ func Part(name string, in io.Reader, out io.Writer, stderr io.Writer) error {
 		err = runCameras(*first.Config, orders, say, stderr)
 	case partBroker:
 		err = runBroker(*first.Config, orders, say, stderr)
+	case partKeeper:
+		err = runKeeper(*first.Config, orders, say, stderr)
 	default:
 		err = fmt.Errorf("fleet: no part is called %.40q", name)
 	}

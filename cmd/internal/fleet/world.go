@@ -62,10 +62,7 @@ func (w world) make(ctx context.Context, done func(int)) error {
 	if fail != nil {
 		return fail
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return w.tellKeeper(ctx)
+	return ctx.Err()
 }
 
 // keeperName is what every household calls its keeper.
