@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
+	"github.com/sealcam/sealcam/cmd/internal/mosquitto"
 	"github.com/sealcam/sealcam/uplink/identity"
+	"github.com/sealcam/sealcam/uplink/mqtt"
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
@@ -175,5 +177,48 @@ func TestWaysRefuse(t *testing.T) {
 	var not *identity.NotKeeperError
 	if _, err := who.Pass("someone", time.Now()); !errors.As(err, &not) || cli.HintOf(err) == "" {
 		t.Errorf("a pass for a stranger: %v", err)
+	}
+}
+
+// A bridge shows what a keeper has, without a broker of the household.
+func TestBridgeKeeper(t *testing.T) {
+	a := newAway(t)
+	a.send(2)
+	port, err := mosquitto.FreePort("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := mosquitto.Start(t.Context(), t.TempDir(), mosquitto.Config{Host: "127.0.0.1", Port: port}, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Stop()
+	conn, err := mqtt.Dial(t.Context(), mqtt.Config{URL: local.URL(), ClientID: "ha", Queue: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Subscribe(t.Context(), "sealcam-bridge/#"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- runBridge(ctx, &cli.Env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}, []string{
+			"--household", a.home.Dir(), "--viewer", "laptop", "--keeper", a.url, "--local", local.URL(),
+		})
+	}()
+	late := time.After(time.Minute)
+	for shown := false; !shown; {
+		select {
+		case m := <-conn.Messages():
+			shown = string(m.Payload) == "a picture"
+		case <-late:
+			t.Fatal("the bridge shows nothing")
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

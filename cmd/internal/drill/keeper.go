@@ -180,8 +180,12 @@ func (n *napper) read(ctx context.Context) error {
 		}
 	})
 	s, row := k.Stats(), n.row()
-	row.Refused["not what was asked for"] += int(s.Wrong)
-	row.Refused["not given"] += int(s.Withheld)
+	if s.Wrong > 0 {
+		row.Refused["not what was asked for"] += int(s.Wrong)
+	}
+	if s.Withheld > 0 {
+		row.Refused["not given"] += int(s.Withheld)
+	}
 	if told != nil {
 		row.Refused["no such list"]++
 	}
