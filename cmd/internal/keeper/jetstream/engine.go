@@ -26,7 +26,8 @@ type Engine struct {
 
 	index   js.Stream
 	rosters js.KeyValue
-	format  byte // newest form of event; only tests have another
+	format  byte          // newest form of event; only tests have another
+	ackWait time.Duration // likewise
 
 	x     *index
 	ready chan struct{} // closed when the index has caught up
@@ -63,7 +64,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		config: c, log: c.Log.With("part", "jetstream"), format: format, x: newIndex(), ready: make(chan struct{}),
+		config: c, log: c.Log.With("part", "jetstream"), format: format, ackWait: ackWait, x: newIndex(), ready: make(chan struct{}),
 		awaited: map[[16]byte]chan result{}, shards: map[uint16]js.Stream{},
 	}
 	if e.nc, err = nats.Connect(c.URL, e.options()...); err != nil {

@@ -191,18 +191,7 @@ func (e *Engine) Get(ctx context.Context, hash [32]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Any node may answer, and the one that does may be a moment behind.
-	var raw *js.RawStreamMsg
-	for try := range 5 {
-		if raw, err = s.GetMsg(ctx, at.seq); !errors.Is(err, js.ErrMsgNotFound) {
-			break
-		}
-		select {
-		case <-time.After(100 * time.Millisecond << try):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	raw, err := read(ctx, s, at.seq)
 	if errors.Is(err, js.ErrMsgNotFound) {
 		if _, ok := e.where(hash); !ok { // deleted meanwhile
 			return nil, store.ErrNotKept
@@ -218,6 +207,24 @@ func (e *Engine) Get(ctx context.Context, hash [32]byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: sequence %d of stream %s is another message than the log says", store.ErrDamaged, at.seq, bytesStream(at.shard))
 	}
 	return raw.Data, nil
+}
+
+// read reads one message. Any node may answer; the one that does may be a moment
+// behind, or die over it.
+func read(ctx context.Context, s js.Stream, seq uint64) (raw *js.RawStreamMsg, err error) {
+	for try := range 5 {
+		once, stop := context.WithTimeout(ctx, answerTime/2)
+		raw, err = s.GetMsg(once, seq)
+		stop()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		select {
+		case <-time.After(100 * time.Millisecond << try):
+		case <-ctx.Done():
+		}
+	}
+	return raw, err
 }
 
 func (e *Engine) where(hash [32]byte) (place, bool) {

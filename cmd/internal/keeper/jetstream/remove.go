@@ -82,7 +82,9 @@ func (e *Engine) say(ctx context.Context, ev *event) (result, error) {
 		delete(e.awaited, ev.token)
 		e.mu.Unlock()
 	}()
-	if _, err := e.js.Publish(ctx, ev.subject(rootIndex), ev.encode(e.format), js.WithExpectStream(streamIndex)); err != nil {
+	once, stop := context.WithTimeout(ctx, 3*answerTime)
+	defer stop()
+	if _, err := e.js.Publish(once, ev.subject(rootIndex), ev.encode(e.format), js.WithExpectStream(streamIndex)); err != nil {
 		return result{}, e.refusal(err)
 	}
 	select {
@@ -161,7 +163,11 @@ func each(ctx context.Context, seqs []uint64, remove func(context.Context, uint6
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(erasers)
 	for _, seq := range seqs {
-		g.Go(func() error { return absent(remove(ctx, seq)) })
+		g.Go(func() error {
+			once, stop := context.WithTimeout(ctx, 3*answerTime)
+			defer stop()
+			return absent(remove(once, seq))
+		})
 	}
 	return g.Wait()
 }

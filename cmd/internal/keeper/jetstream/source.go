@@ -169,7 +169,7 @@ func (s *Source) share(ctx context.Context, each func(feed.Item, func(error))) e
 	if errors.Is(err, js.ErrConsumerNotFound) {
 		c, err = s.e.js.CreateOrUpdateConsumer(ctx, streamIntake, js.ConsumerConfig{
 			Durable: group, Description: "what keepers share", AckPolicy: js.AckExplicitPolicy,
-			AckWait: ackWait, MaxDeliver: -1, MaxAckPending: unacked,
+			AckWait: s.e.ackWait, MaxDeliver: -1, MaxAckPending: unacked,
 		})
 	}
 	if err != nil {

@@ -27,6 +27,10 @@ const (
 	rootBytes  = "sealcam.keep.bytes."
 )
 
+// answerTime is how long one question to the cluster may take. A node that dies
+// with one in hand does not say so.
+const answerTime = 10 * time.Second
+
 const (
 	// intakeOfOne is how many messages of one camera and kind wait to be taken
 	// in. A camera that floods pushes out its own.
@@ -78,7 +82,11 @@ func (e *Engine) setUp(ctx context.Context) error {
 	if n := e.nc.MaxPayload(); n < needPayload {
 		return fmt.Errorf("the cluster takes messages of %d bytes at most, and sealed ones have up to %d: set max_payload: 9MB in the configuration of every node (nats-server.conf) and reload it (nats-server --signal reload)", n, seal.MaxSealed)
 	}
-	if _, err := e.js.AccountInfo(ctx); err != nil {
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	first, stop := context.WithTimeout(ctx, answerTime)
+	defer stop()
+	if _, err := e.js.AccountInfo(first); err != nil {
 		return e.explain("JetStream of the cluster", err)
 	}
 	for _, c := range e.streams() {
