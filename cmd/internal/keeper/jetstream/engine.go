@@ -28,6 +28,7 @@ type Engine struct {
 	rosters js.KeyValue
 	format  byte          // newest form of event; only tests have another
 	ackWait time.Duration // likewise
+	pause   time.Duration // likewise: the longest one before a message comes again
 
 	x     *index
 	ready chan struct{} // closed when the index has caught up
@@ -64,7 +65,7 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		config: c, log: c.Log.With("part", "jetstream"), format: format, ackWait: ackWait, x: newIndex(), ready: make(chan struct{}),
+		config: c, log: c.Log.With("part", "jetstream"), format: format, ackWait: ackWait, pause: maxPause, x: newIndex(), ready: make(chan struct{}),
 		awaited: map[[16]byte]chan result{}, shards: map[uint16]js.Stream{},
 	}
 	if e.nc, err = nats.Connect(c.URL, e.options()...); err != nil {

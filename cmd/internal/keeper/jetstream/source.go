@@ -217,7 +217,7 @@ func (s *Source) done(m js.Msg, delivered uint64, err error) {
 		err = m.Ack()
 	case errors.Is(err, store.ErrNewer):
 		c.newer.Add(1)
-		err = m.NakWithDelay(maxPause / 4)
+		err = m.NakWithDelay(s.e.pause / 4)
 	case s.e.err() != nil: // this keeper is at its end: the next one shall have it
 		err = m.Nak()
 	case delivered >= tries:
@@ -225,7 +225,7 @@ func (s *Source) done(m js.Msg, delivered uint64, err error) {
 		return
 	default:
 		c.again.Add(1)
-		err = m.NakWithDelay(min(maxPause, time.Second<<min(delivered, 10)/2))
+		err = m.NakWithDelay(min(s.e.pause, time.Second<<min(delivered, 10)/2))
 	}
 	if err != nil {
 		s.log.Debug("an answer did not get through; the message comes again", "err", err)

@@ -23,8 +23,9 @@ var long = flag.Bool("long", false, "every trouble, three times over")
 // trial is cameras, a cluster and keepers, and the ledger between them.
 type trial struct {
 	*testing.T
-	site  *site
-	house *house
+	site   *site
+	house  *house
+	config func(name string, first int) Config
 
 	mu       sync.Mutex
 	sealed   map[seal.CameraID]map[uint64][32]byte // what each camera has sealed
@@ -33,25 +34,31 @@ type trial struct {
 	quiet    bool // no more is sealed
 }
 
+func newTrial(t *testing.T, cameras int) *trial {
+	return &trial{T: t, house: newHouse(t, cameras), sealed: map[seal.CameraID]map[uint64][32]byte{}, open: map[seal.CameraID]map[uint64]seal.Sealed{}}
+}
+
 // keeper is a keeper as far as this package is concerned: what comes is checked,
 // put, and receipted.
 type keeper struct {
 	t     *trial
 	e     *Engine
+	form  byte
 	stop  context.CancelFunc
 	ended chan struct{}
 
 	mu    sync.Mutex
 	dying string // "before" or "after" Put, with work in hand
+	later int    // messages of a form that only the next version knows
 	died  chan struct{}
 }
 
 func (t *trial) keeper(name string, first int, form byte) *keeper {
 	t.Helper()
-	e, _ := openAs(t.T, t.site.config(t.T, name, first), form)
-	e.ackWait = 5 * time.Second
+	e, _ := openAs(t.T, t.config(name, first), form)
+	e.ackWait, e.pause = 5*time.Second, 2*time.Second
 	ctx, stop := context.WithCancel(context.Background())
-	k := &keeper{t: t, e: e, stop: stop, ended: make(chan struct{}), died: make(chan struct{})}
+	k := &keeper{t: t, e: e, form: form, stop: stop, ended: make(chan struct{}), died: make(chan struct{})}
 	type work struct {
 		it   feed.Item
 		done func(error)
@@ -64,9 +71,10 @@ func (t *trial) keeper(name string, first int, form byte) *keeper {
 				queue <- work{it, done}
 			}
 		})
-		if ctx.Err() == nil && form == format {
+		if ctx.Err() == nil && !errors.Is(err, store.ErrNewer) {
 			t.Errorf("%s: %v", name, err)
 		}
+		stop()
 	})
 	parts.Go(func() {
 		for {
@@ -88,8 +96,14 @@ var errDied = errors.New("the keeper has died")
 // take puts one message and sends its receipt.
 func (k *keeper) take(ctx context.Context, it feed.Item) error {
 	v, err := seal.Peek(it.Sealed)
-	if err != nil {
-		return nil // never wanted
+	switch {
+	case err != nil && k.form == format:
+		return store.ErrNewer
+	case err != nil:
+		k.mu.Lock()
+		k.later++
+		k.mu.Unlock()
+		return nil
 	}
 	if k.dies("before") {
 		return errDied
@@ -280,7 +294,9 @@ func (t *trial) settle(keepers ...*keeper) {
 // A cluster of three in trouble, and keepers that die with work in hand: what has
 // a receipt is there, what was sealed is there, and nothing is there twice.
 func TestTrouble(t *testing.T) {
-	tr := &trial{T: t, site: newSite(t), house: newHouse(t, 3), sealed: map[seal.CameraID]map[uint64][32]byte{}, open: map[seal.CameraID]map[uint64]seal.Sealed{}}
+	tr := newTrial(t, 3)
+	tr.site = newSite(t)
+	tr.config = func(name string, first int) Config { return tr.site.config(t, name, first) }
 	a, b := tr.keeper("a", 0, format), tr.keeper("b", 1, format)
 	for i, c := range tr.house.cameras {
 		t.Cleanup(tr.camera(c, i))
