@@ -19,6 +19,7 @@ import (
 	"github.com/sealcam/sealcam/cmd/internal/cli"
 	"github.com/sealcam/sealcam/cmd/internal/exposition"
 	"github.com/sealcam/sealcam/cmd/internal/keeper"
+	"github.com/sealcam/sealcam/cmd/internal/keeper/jetstream"
 	"github.com/sealcam/sealcam/cmd/internal/keeper/store"
 	"github.com/sealcam/sealcam/uplink/identity"
 	"github.com/sealcam/sealcam/uplink/seal"
@@ -26,6 +27,7 @@ import (
 
 const keepSynopsis = `sealcam keep --identity DIR --store DIR [--listen ADDRESS] [--broker-listen ADDRESS | --broker URL]
                     [--keep-for TIME] [--keep-bytes SIZE] [--any] [--cert FILE --key FILE] [--crl FILE] [--metrics ADDRESS]
+       sealcam keep --identity DIR --nats URL --broker URL [--nats-creds FILE] [--nats-replicas N] ...
        sealcam keep check|backup|restore|status|delete ...`
 
 const keepText = `
@@ -37,11 +39,16 @@ sealcam household keeper add makes its identity, and names it.
 
 Without --broker it is the household's broker too: cameras and viewers that have the
 household's certificates connect to it. With --broker it reads from another.
+
+With --nats everything is kept in an existing NATS cluster with JetStream instead of
+a directory, beside any number of keepers that do the same; --broker is then where
+the cluster speaks MQTT.
 `
 
 // keepFlags is how "sealcam keep" was called.
 type keepFlags struct {
 	identity, store      string
+	nats                 natsFlags
 	listen, brokerListen string
 	broker, metrics      string
 	cert, key, crl       string
@@ -70,6 +77,9 @@ func runKeep(ctx context.Context, env *cli.Env, args []string) error {
 	fs.StringVar(&f.listen, "listen", "", "`address` for viewers; all of this machine's, at the port of the keeper's URL or "+keepPort+", if empty")
 	fs.StringVar(&f.brokerListen, "broker-listen", "", "`address` for cameras; all of this machine's, at the port of the household's broker or "+brokerPort+", if empty")
 	fs.StringVar(&f.broker, "broker", "", "`URL` of the broker to read from, instead of being one")
+	fs.StringVar(&f.nats.url, "nats", "", "`URL` of a NATS cluster that keeps everything, tls://host:4222; several with commas")
+	fs.StringVar(&f.nats.creds, "nats-creds", "", "`file` with credentials for it, beside the keeper's certificate")
+	fs.IntVar(&f.nats.replicas, "nats-replicas", 3, "how many `nodes` hold each message: 3 or 5, or 1 for a trial")
 	fs.StringVar(&f.metrics, "metrics", "", "`address` on this machine for Prometheus, such as 127.0.0.1:9483; none if empty")
 	fs.StringVar(&f.cert, "cert", "", "`file` with a certificate for viewers, PEM; the identity's own if empty")
 	fs.StringVar(&f.key, "key", "", "`file` with its key, PEM")
@@ -85,7 +95,11 @@ func runKeep(ctx context.Context, env *cli.Env, args []string) error {
 		return cli.Usagef("%q: sealcam keep takes flags", fs.Arg(0))
 	case f.identity == "":
 		return cli.Usagef("--identity is missing: sealcam household keeper add makes one")
-	case f.store == "":
+	case f.nats.url != "" && f.store != "":
+		return cli.Usagef("--store and --nats are two places for one thing")
+	case f.nats.url != "" && f.broker == "":
+		return cli.Usagef("--broker is missing: where does the cluster speak MQTT?")
+	case f.store == "" && f.nats.url == "":
 		return cli.Usagef("--store is missing: in which directory is everything kept?")
 	case f.broker != "" && f.brokerListen != "":
 		return cli.Usagef("--broker-listen is of a keeper that is the broker itself")
@@ -103,6 +117,9 @@ func keep(ctx context.Context, env *cli.Env, f keepFlags) error {
 	who, err := openKeeper(f.identity)
 	if err != nil {
 		return err
+	}
+	if f.nats.url != "" {
+		return keepInCluster(ctx, env, f, who, log)
 	}
 	st, err := store.Open(store.Config{Dir: f.store, Now: time.Now, Log: log})
 	if err != nil {
@@ -129,7 +146,8 @@ func openKeeper(dir string) (*identity.Keeper, error) {
 type station struct {
 	who    *identity.Keeper
 	flags  keepFlags
-	store  *store.Store
+	store  keeper.Store
+	engine *jetstream.Engine // nil: it is a directory
 	log    *slog.Logger
 	broker *broker.Broker // nil: another's
 	// revoked is of when the list of revoked certificates was that is in force.
@@ -183,6 +201,9 @@ func (s *station) run(ctx context.Context, out io.Writer) error {
 
 // source is the broker to read from: its own, or the one that was named.
 func (s *station) source() (keeper.Source, error) {
+	if s.engine != nil {
+		return newClustered(s.engine, s.flags.broker, s.who, s.log)
+	}
 	if s.flags.broker != "" {
 		return keeper.FromURL(s.flags.broker, identity.KeeperPrefix+s.who.Name(), s.who.TLS(), s.log)
 	}
@@ -299,5 +320,9 @@ func (s *station) tell(out io.Writer, k *keeper.Keeper, viewers net.Addr) {
 	} else {
 		fmt.Fprintf(out, "broker   %s\n", s.flags.broker)
 	}
-	fmt.Fprintf(out, "store    %s, %d %s, %s\n", s.flags.store, st.Messages, plural(int(min(st.Messages, 2)), "message"), volume(st.Bytes))
+	where := s.flags.store
+	if s.engine != nil {
+		where = s.flags.nats.url
+	}
+	fmt.Fprintf(out, "store    %s, %d %s, %s\n", where, st.Messages, plural(int(min(st.Messages, 2)), "message"), volume(st.Bytes))
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,11 @@ func (k *keeping) start(args ...string) {
 		args = []string{"--broker-listen", "127.0.0.1:0"}
 	}
 	go func() {
-		code <- run(ctx, env, append([]string{"keep", "--identity", k.home.KeeperDir("attic"), "--store", k.store, "--listen", "127.0.0.1:0"}, args...))
+		args = append([]string{"keep", "--identity", k.home.KeeperDir("attic"), "--listen", "127.0.0.1:0"}, args...)
+		if !slices.Contains(args, "--nats") {
+			args = append(args, "--store", k.store)
+		}
+		code <- run(ctx, env, args)
 	}()
 	var once sync.Once
 	k.stop = func() (got int) {

@@ -40,7 +40,9 @@ type BrokerConfig struct {
 	View bool
 	// Recordings reads what viewers fetch, too.
 	Recordings bool
-	Log        *slog.Logger
+	// Kinds, unless it is empty, are the only kinds that are read.
+	Kinds []string
+	Log   *slog.Logger
 	// Dial makes a connection; nil means mqtt.Dial.
 	Dial func(ctx context.Context, c mqtt.Config) (Conn, error)
 	// Jitter returns a number in [0,1); nil means a random one.
@@ -130,6 +132,12 @@ func (b *Broker) session(ctx context.Context, each func(Item)) (lasted time.Dura
 		b.dropped.Add(conn.Dropped() + q.dropped())
 	}()
 	filters := Filters()
+	if len(b.config.Kinds) > 0 {
+		filters = nil
+		for _, kind := range b.config.Kinds {
+			filters = append(filters, topicRoot+"+/"+kind)
+		}
+	}
 	if b.config.View {
 		filters = append(filters, topicRoot+"+/"+View)
 	}
