@@ -23,7 +23,7 @@ import (
 // The consumer that all keepers share.
 const (
 	group      = "keepers"
-	ackWait    = 2 * time.Minute
+	ackWait    = 30 * time.Second
 	unacked    = 8192 // of all keepers together
 	inHand     = 256  // messages of one keeper
 	inHandSize = 96 << 20
@@ -179,7 +179,7 @@ func (s *Source) share(ctx context.Context, each func(feed.Item, func(error))) e
 	if err != nil {
 		return err
 	}
-	defer messages.Stop()
+	defer giveBack(messages)
 	room := newRoom(inHand, inHandSize)
 	for {
 		if err := s.e.err(); err != nil {
@@ -206,6 +206,20 @@ func (s *Source) share(ctx context.Context, each func(feed.Item, func(error))) e
 			s.done(m, meta.NumDelivered, err)
 		})
 	}
+}
+
+// giveBack ends messages. What has come and is in nobody's hands yet goes to
+// another keeper at once.
+func giveBack(messages js.MessagesContext) {
+	messages.Drain()
+	for {
+		m, err := messages.Next(js.NextMaxWait(time.Second))
+		if err != nil {
+			break
+		}
+		_ = m.Nak()
+	}
+	messages.Stop()
 }
 
 // done answers the cluster for one message. When the answer is lost, the message
@@ -299,6 +313,8 @@ func (s *Source) Send(ctx context.Context, camera seal.CameraID, kind string, pa
 	if err := s.e.nc.Publish(subject, payload); err != nil {
 		return errors.Join(feed.ErrOffline, err)
 	}
+	ctx, stop := context.WithTimeout(ctx, answerTime) // Flush wants one
+	defer stop()
 	if err := s.e.nc.FlushWithContext(ctx); err != nil {
 		return errors.Join(feed.ErrOffline, err)
 	}
