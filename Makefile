@@ -63,7 +63,7 @@ poornet: ## 100 events over links of 256 kbit/s that lose 5 %: the picture befor
 
 # Where goroutines share memory; everything else of the libraries is one goroutine's own.
 SHARING := ./capture ./capture/stream ./uplink ./uplink/identity ./uplink/internal/... ./uplink/mqtt ./uplink/ota \
-	./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
+	./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer ./cmd/internal/keeper/store
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 15m -short $(SHARING)
 

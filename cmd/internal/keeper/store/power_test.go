@@ -206,8 +206,11 @@ func TestPowerCuts(t *testing.T) {
 		l.story(s, 1)
 		calls = l.disk.calls
 	}
-	if *everyCut {
+	switch {
+	case *everyCut:
 		step = 1
+	case testing.Short():
+		step = 25
 	}
 	t.Logf("%d calls", calls)
 	for cut := 0; cut <= calls; cut += step {
@@ -242,8 +245,11 @@ func TestPowerCuts(t *testing.T) {
 // Any single call fails; what was stored stays, and later all is well.
 func TestFaults(t *testing.T) {
 	step := 5
-	if *everyCut {
+	switch {
+	case *everyCut:
 		step = 1
+	case testing.Short():
+		step = 25
 	}
 	for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EROFS} {
 		for fail := 0; ; fail += step {
