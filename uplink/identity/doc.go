@@ -1,7 +1,7 @@
 // Package identity keeps who somebody is, in files: a Camera knows its key,
 // whose it is, and which commands it has taken; a Household knows its owner
 // key, its certificate authority, its cameras and its viewers; a Viewer is what
-// one phone, screen or service needs to look.
+// one phone, screen or service needs to look; a Keeper is what stores for it.
 //
 // A camera joins by a Request, which it signs, and a Pairing, which the
 // household answers with. Both are small files, so that a bench, a
