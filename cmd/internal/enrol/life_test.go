@@ -42,6 +42,14 @@ func TestOfferedWhileConnecting(t *testing.T) {
 	default:
 		t.Error("the new one is not tried")
 	}
+	signal(k.changed) // once more, and the uplink is connecting already
+	leaf(t, k)
+	k.Tried(nil)
+	select {
+	case <-k.Changed():
+		t.Error("connects again with what it has connected with")
+	default:
+	}
 }
 
 // Failures are tried again after longer and longer, and sooner when little is left.
