@@ -64,8 +64,8 @@ const (
 	DefaultSize       = 12 << 10
 	DefaultFor        = 5 * time.Minute
 	DefaultWatched    = 5
-	DefaultSpread     = 90 * time.Second
-	DefaultHandshakes = 120
+	DefaultSpread     = 75 * time.Second
+	DefaultHandshakes = 150
 	DefaultSpool      = 1 << 20
 )
 

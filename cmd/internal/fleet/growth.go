@@ -42,7 +42,7 @@ func (all Reports) WriteTable(out io.Writer) error {
 	fmt.Fprintf(w, "\ncost of one camera, of\tmemory there\tin use\tat the broker\tin use\tprocessor a day there\tat the broker\tlost\twrong\t\n")
 	for _, r := range all {
 		n := int64(r.Cameras)
-		day := float64(r.Day) / float64(r.For) / float64(n)
+		day := float64(r.Day) / float64(max(r.Ran, 1)) / float64(n)
 		cpu := func(s Side) time.Duration { return time.Duration(float64(s.CPU) * day).Round(10 * time.Microsecond) }
 		used := func(m Memory) string { return size(uint64((m.Heap + m.Stacks) / n)) }
 		held := func(m Memory) string { return size(uint64(m.Resident / n)) }

@@ -41,6 +41,7 @@ type Report struct {
 	Households int           `json:"households"`
 	For        time.Duration `json:"for_ns"`
 	Day        time.Duration `json:"day_ns"`
+	Ran        time.Duration `json:"ran_ns"` // with what faults took longer
 	Events     float64       `json:"events_per_day"`
 	Size       int           `json:"typical_bytes"`
 	Seed       uint64        `json:"seed"`
@@ -96,6 +97,7 @@ func (r *Report) before(run *run) {
 
 // after takes down what they have used since.
 func (r *Report) after(run *run) {
+	r.Ran = time.Since(run.first)
 	c, b := run.cameras.stats(), run.broker.stats()
 	r.CameraSide = Side{CPU: c.CPU - r.start[0].CPU, In: c.In - r.start[0].In, Out: c.Out - r.start[0].Out}
 	for _, n := range run.nodes {
@@ -194,7 +196,7 @@ func (r *Report) writeCosts(out io.Writer) error {
 	row("in use after a collection", each(float64(r.Idle.Cameras.Heap+r.Idle.Cameras.Stacks)), each(float64(r.Idle.Broker.Heap+r.Idle.Broker.Stacks)))
 	row("memory, at the end", each(float64(r.End.Cameras.Resident)), each(float64(r.End.Broker.Resident)))
 	row("goroutines", fmt.Sprintf("%.1f", float64(r.Idle.Cameras.Goroutines)/n), fmt.Sprintf("%.1f", float64(r.Idle.Broker.Goroutines)/n))
-	day := float64(r.Day) / float64(r.For)
+	day := float64(r.Day) / float64(max(r.Ran, 1))
 	cpu := func(s Side) string {
 		return (time.Duration(float64(s.CPU) / n * day)).Round(10 * time.Microsecond).String()
 	}
