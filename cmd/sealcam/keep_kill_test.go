@@ -191,7 +191,7 @@ func TestKeepBesideMosquitto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, roster, err := c.home.Roster()
+	r, _, err := c.home.Roster()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,8 @@ func TestKeepBesideMosquitto(t *testing.T) {
 	}
 	t.Cleanup(b.Stop)
 	cam := c.camera("door", c.brokerURL)
-	if _, roster, err = c.home.Roster(); err != nil {
+	_, roster, err := c.home.Roster()
+	if err != nil {
 		t.Fatal(err)
 	}
 	cam.publish("roster", roster, true)

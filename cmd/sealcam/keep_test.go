@@ -148,6 +148,12 @@ type lightCamera struct {
 // camera takes a camera into the household, and connects it to a broker.
 func (k *keeping) camera(name, broker string) *lightCamera {
 	k.t.Helper()
+	return k.cameraBy(name, func(c *lightCamera) { c.connect(broker) })
+}
+
+// cameraBy takes a camera into the household, and has it connect.
+func (k *keeping) cameraBy(name string, connect func(*lightCamera)) *lightCamera {
+	k.t.Helper()
 	c := &lightCamera{t: k.t}
 	var err error
 	if c.who, err = identity.OpenCamera(filepath.Join(k.t.TempDir(), "camera")); err != nil {
@@ -163,7 +169,7 @@ func (k *keeping) camera(name, broker string) *lightCamera {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	c.connect(broker)
+	connect(c)
 	return c
 }
 

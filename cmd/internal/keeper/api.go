@@ -184,6 +184,9 @@ func (k *Keeper) counted(route string, h func(http.ResponseWriter, *http.Request
 			}
 			tell(s, f)
 		}
+		if s.status == 0 {
+			s.status = http.StatusOK
+		}
 		k.figures.request(route, s.status, k.config.Now().Sub(began))
 	})
 }

@@ -17,10 +17,10 @@ const (
 
 // gates bound how much is done for one address or household at a time, so that
 // nobody's load slows another's.
-type gates struct{ requests, feeds, messages *gate }
+type gates struct{ requests, posts, feeds, messages *gate }
 
 func newGates() gates {
-	return gates{newGate(maxOfHousehold), newGate(maxFeedsHousehold), newGate(maxMessagesAtATime)}
+	return gates{newGate(maxOfHousehold), newGate(maxOfHousehold), newGate(maxFeedsHousehold), newGate(maxMessagesAtATime)}
 }
 
 // gate counts who is inside by a key. It is safe for concurrent use.

@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -72,7 +73,7 @@ func (d Delivery) done(err error) {
 }
 
 // ErrNewer says that a message is of a newer format than this keeper knows.
-var ErrNewer = errors.New("of a newer format than this keeper knows")
+var ErrNewer = fmt.Errorf("of a newer format than this keeper knows: %w", store.ErrNewer)
 
 // ErrBusy says that there was no room for a message now.
 var ErrBusy = errors.New("the keeper has too much to do")

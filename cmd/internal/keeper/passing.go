@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/sealcam/sealcam/cmd/internal/feed"
@@ -79,6 +80,9 @@ func (p *passing) take(e store.Entry, sealed []byte) bool {
 		p.order[0] = nil
 		p.order = p.order[1:]
 	}
+	if len(p.order) > 2*len(p.by)+maxFollow { // what is gone lies behind what stays
+		p.order = slices.DeleteFunc(p.order, func(m *passed) bool { return m.gone })
+	}
 	for f := range p.follows[v.Household] {
 		select {
 		case f.entries <- e:
@@ -145,7 +149,7 @@ func (p *passing) forget(h seal.HouseholdID, c seal.CameraID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.order {
-		if m != nil && m.Visible.Household == h && (c == "" || m.Visible.Camera == c) {
+		if m.Visible.Household == h && (c == "" || m.Visible.Camera == c) {
 			p.drop(m)
 		}
 	}

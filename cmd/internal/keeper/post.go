@@ -28,9 +28,9 @@ func (k *Keeper) post(w http.ResponseWriter, r *http.Request) error {
 	if _, ok := roster.Camera(camera); !ok {
 		return fail(http.StatusForbidden, "camera %s is not in roster %d of the household", camera, roster.Version)
 	}
-	leave, ok := k.gates.requests.enter(string(roster.Household))
+	leave, ok := k.gates.posts.enter(string(roster.Household)) // not that of those who have shown a pass
 	if !ok {
-		k.figures.refuse("requests_of_household")
+		k.figures.refuse("posts_of_household")
 		return fail(http.StatusTooManyRequests, "the household has %d requests under way", maxOfHousehold)
 	}
 	defer leave()
@@ -95,11 +95,14 @@ func (k *Keeper) postedRoster(w http.ResponseWriter, r *http.Request, h seal.Hou
 	} else if got != h {
 		return "", nil, fail(http.StatusForbidden, "a roster of household %s", got)
 	}
-	_, err = k.takeRoster(r.Context(), b)
-	if errors.Is(err, errNotNamed) { // dismissed, and this its last service
-		err = nil
+	in, err := k.takeRoster(r.Context(), b)
+	switch {
+	case errors.Is(err, errNotNamed): // dismissed, and this its last service
+		return feed.Roster, b, nil
+	case err != nil:
+		return "", nil, err
 	}
-	return feed.Roster, b, err
+	return feed.Roster, in.Signed(), nil
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {

@@ -113,15 +113,15 @@ func (r *rosters) take(signed []byte, kept bool) (*seal.Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, named := roster.Keeper(r.self)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.by[h]
 	if old != nil {
-		if err := roster.Follows(old.roster); err != nil {
+		if roster, err = roster.Over(old.roster); err != nil {
 			return nil, err
 		}
 	}
+	_, named := roster.Keeper(r.self)
 	switch {
 	case !named && old == nil && !kept:
 		return nil, errNotNamed
@@ -130,7 +130,7 @@ func (r *rosters) take(signed []byte, kept bool) (*seal.Roster, error) {
 	case old == nil && len(r.by) >= MaxHouseholds:
 		return nil, errTooMany
 	}
-	r.set(h, &member{roster: roster, signed: signed, hash: sha256.Sum256(signed), named: named, change: make(chan struct{})})
+	r.set(h, &member{roster: roster, signed: roster.Signed(), hash: sha256.Sum256(roster.Signed()), named: named, change: make(chan struct{})})
 	return roster, nil
 }
 
@@ -213,7 +213,7 @@ func (k *Keeper) takeRoster(ctx context.Context, signed []byte) (*seal.Roster, e
 	} else {
 		k.log.Warn("a household has dismissed this keeper: what is kept of it stays until it is too old", "household", roster.Household, "roster", roster.Version)
 	}
-	if err := k.config.Store.SetRoster(ctx, roster.Household, signed); err != nil {
+	if err := k.config.Store.SetRoster(ctx, roster.Household, roster.Signed()); err != nil {
 		return roster, fmt.Errorf("the roster is in force, but would not outlive a restart: %w", err)
 	}
 	return roster, nil
