@@ -222,7 +222,7 @@ func (e *Error) Hint() string {
 	case errors.Is(e, syscall.EROFS):
 		return "mount the disk for writing; one that turned read-only by itself fails: replace it"
 	case errors.Is(e, ErrDamaged):
-		return "stop the keeper and run sealcam keep check: it repairs, says what was lost, and the keeper asks the cameras for it"
+		return "stop the keeper and run sealcam keep check --repair: it repairs, says what was lost, and the keeper asks the cameras for it"
 	case errors.Is(e, ErrNewer):
 		return "run the sealcam that wrote it, or a newer one"
 	}
