@@ -125,7 +125,7 @@ func judgeVectors(t *testing.T, vectors int, cmd *exec.Cmd) {
 	for _, f := range append(got.Page.Failed, got.All.Failed...) {
 		t.Errorf("the opener for browsers does not agree: %s", f)
 	}
-	if got.All.Passed+len(got.All.Failed) != vectors || got.Page.Passed+len(got.Page.Failed) < vectors*4/5 {
+	if got.All.Passed+len(got.All.Failed) != vectors || got.Page.Passed+len(got.Page.Failed) < vectors*2/3 { // what cameras and keepers are told it does not read
 		t.Errorf("of %d vectors %d ran, and %d through the page's opener", vectors, got.All.Passed, got.Page.Passed)
 	}
 }
