@@ -289,7 +289,8 @@ func parsePass(header string) ([]byte, error) {
 		return nil, errors.New("the pass is too long")
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "\r\n") { // which the decoder passes over
+
 		return nil, errors.New("the pass is not base64url without padding")
 	}
 	return b, nil

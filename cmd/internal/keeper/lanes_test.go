@@ -63,14 +63,16 @@ func TestFloodOfBytes(t *testing.T) {
 // worker's hands at a time.
 func TestLaneKeepsOrder(t *testing.T) {
 	q := newLanes(bound{1000, 1 << 20}, bound{1000, 1 << 20})
-	for i := range 3 * maxTurn {
+	for i := range maxTurn {
 		q.push(laneItem("a", i+1), time.Time{})
 	}
 	first, release := q.batch()
+	for i := range 2*maxTurn + 1 { // the lane is empty, and still in the first worker's hands
+		q.push(laneItem("a", maxTurn+i+1), time.Time{})
+	}
 	if again, _ := q.batch(); len(again) != 0 {
 		t.Fatal("a second worker has the lane of the first")
 	}
-	q.push(laneItem("a", 3*maxTurn+1), time.Time{})
 	release()
 	sizes := sizesOf(first)
 	for len(sizes) < 3*maxTurn+1 {
