@@ -37,9 +37,8 @@ var errSignature = errors.New("the signature does not fit")
 // envelope is a COSE_Sign1 that has the one form this format allows: its
 // signature is not checked yet.
 type envelope struct {
-	kid     [32]byte
-	payload []byte
-	msg     cose.Sign1Message
+	kid                        [32]byte
+	header, payload, signature []byte
 }
 
 // sign1 signs claims with key (P-256) as typ.
@@ -64,55 +63,77 @@ func protected(kid [32]byte, typ string) cose.ProtectedHeader {
 	}
 }
 
-// parse1 reads a COSE_Sign1 of type typ. Beyond what COSE asks, it must be
+// What surrounds the parts of a COSE_Sign1 that may differ: of all else this format
+// has one encoding, which is compared and not decoded.
+const (
+	sign1Head = "\xd2\x84"                 // tag 18, array of four
+	kidHead   = "\xa3\x01\x26\x04\x58\x20" // map of three, alg: ES256, kid: 32 bytes
+	typHead   = "\x10\x78"                 // typ: text of 24 to 255 bytes
+	noHeaders = "\xa0"                     // unprotected: empty map
+	sigHead   = "\x58\x40"                 // 64 bytes
+)
+
+// parse1 reads a COSE_Sign1 (RFC 9052 section 4.2) of type typ. Beyond what COSE asks, it must be
 // tagged, in the deterministic encoding, with exactly the headers that sign1
-// writes, an attached payload, and a signature of 64 bytes.
+// writes, an attached payload, and a signature of 64 bytes. The envelope's
+// payload and signature are parts of b.
 func parse1(b []byte, typ string) (*envelope, error) {
-	var e envelope
-	if err := e.msg.UnmarshalCBOR(b); err != nil {
-		return nil, err
+	rest, ok := bytes.CutPrefix(b, []byte(sign1Head))
+	if !ok {
+		return nil, errors.New("not a tagged COSE_Sign1")
 	}
-	kid, _ := e.msg.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
-	if len(kid) != len(e.kid) {
-		return nil, errors.New("header: kid is not 32 bytes")
-	}
-	copy(e.kid[:], kid)
-	want, err := protected(e.kid, typ).MarshalCBOR()
+	header, rest, err := cutBytes(rest)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("header: %w", err)
 	}
-	if !bytes.Equal(e.msg.Headers.RawProtected, want) {
+	var e envelope
+	kid, ok := bytes.CutPrefix(header, []byte(kidHead))
+	if !ok || len(kid) < len(e.kid) || string(kid[len(e.kid):]) != typHead+string([]byte{byte(len(typ))})+typ {
 		return nil, fmt.Errorf("header: not exactly alg ES256, kid and typ %q", typ)
 	}
-	if len(e.msg.Headers.Unprotected) != 0 {
+	copy(e.kid[:], kid)
+	if rest, ok = bytes.CutPrefix(rest, []byte(noHeaders)); !ok {
 		return nil, errors.New("header: unprotected headers")
 	}
-	if e.msg.Payload == nil || len(e.msg.Signature) != 64 {
-		return nil, errors.New("no payload, or a signature that is not 64 bytes")
+	if e.payload, rest, err = cutBytes(rest); err != nil {
+		return nil, fmt.Errorf("payload: %w", err)
 	}
-	again, err := e.msg.MarshalCBOR()
-	if err != nil {
-		return nil, err
+	if e.signature, ok = bytes.CutPrefix(rest, []byte(sigHead)); !ok || len(e.signature) != 64 {
+		return nil, errors.New("a signature that is not 64 bytes")
 	}
-	if !bytes.Equal(again, b) {
-		return nil, errEncoding
-	}
-	e.payload = e.msg.Payload
+	e.header = header
 	return &e, nil
 }
 
-// verify checks the signature. Of the two signatures that ECDSA makes from
+// cutBytes returns the byte string that b begins with, and what follows it.
+func cutBytes(b []byte) (s, rest []byte, err error) {
+	size, head, err := bytesHead(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	b = b[head:]
+	if size > uint64(len(b)) {
+		return nil, nil, errors.New("truncated")
+	}
+	return b[:size], b[size:], nil
+}
+
+// verify checks the signature: ES256 (RFC 9053 section 2.1) over the Sig_structure of RFC 9052
+// section 4.4. Of the two signatures that ECDSA makes from
 // one, only that with the lower half of S is valid: else anybody could change a
 // message's bytes, and so its hash, without breaking it.
 func (e *envelope) verify(pub *ecdsa.PublicKey) error {
-	if s := new(big.Int).SetBytes(e.msg.Signature[32:]); s.Cmp(halfOrder()) > 0 {
+	r, s := new(big.Int).SetBytes(e.signature[:32]), new(big.Int).SetBytes(e.signature[32:])
+	if s.Cmp(halfOrder()) > 0 {
 		return fmt.Errorf("%w: S is in the upper half", errSignature)
 	}
-	v, err := cose.NewVerifier(cose.AlgorithmES256, pub)
-	if err != nil {
-		return err
-	}
-	if err := e.msg.Verify(nil, v); err != nil {
+	signed := make([]byte, 0, 32+len(e.header)+len(e.payload))
+	signed = append(signed, "\x84\x6aSignature1"...)
+	signed = append(appendBytesHead(signed, len(e.header)), e.header...)
+	signed = append(signed, 0x40) // no external data
+	signed = append(appendBytesHead(signed, len(e.payload)), e.payload...)
+	sum := sha256.Sum256(signed)
+	if !ecdsa.Verify(pub, sum[:], r, s) {
 		return errSignature
 	}
 	return nil

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/veraison/go-cose"
 )
 
 // vectorFile is what the fuzz targets take from the published vectors.
@@ -238,6 +241,9 @@ func FuzzEnvelope(f *testing.F) {
 		for _, typ := range []string{typeSeal, typeRoster, typeGrant, typeCommand, typeHello} {
 			var e *envelope
 			bounded(t, len(b), func() { e, _ = parse1(b, typ) })
+			if theirs := parsedByCOSE(b, typ); (e != nil) != (theirs != nil) {
+				t.Fatalf("accepted: %t, by go-cose: %t\n%x", e != nil, theirs != nil, b)
+			}
 			if e == nil {
 				continue
 			}
@@ -246,12 +252,74 @@ func FuzzEnvelope(f *testing.F) {
 			again := append([]byte{0xd2, 0x84}, appendBytesHead(nil, len(header))...)
 			again = append(append(again, header...), 0xa0)
 			again = append(appendBytesHead(again, len(e.payload)), e.payload...)
-			again = append(appendBytesHead(again, 64), e.msg.Signature...)
+			again = append(appendBytesHead(again, 64), e.signature...)
 			if !bytes.Equal(again, b) {
 				t.Fatalf("\n got %x\nwant %x", b, again)
 			}
 		}
 	})
+}
+
+// parsedByCOSE is parse1 by go-cose: nil for what has not the one form of this format.
+func parsedByCOSE(b []byte, typ string) *cose.Sign1Message {
+	var m cose.Sign1Message
+	if err := m.UnmarshalCBOR(b); err != nil {
+		return nil
+	}
+	kid, _ := m.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
+	if len(kid) != 32 || m.Payload == nil || len(m.Signature) != 64 || len(m.Headers.Unprotected) != 0 {
+		return nil
+	}
+	want, err := protected([32]byte(kid), typ).MarshalCBOR()
+	if err != nil || !bytes.Equal(m.Headers.RawProtected, want) {
+		return nil
+	}
+	if again, err := m.MarshalCBOR(); err != nil || !bytes.Equal(again, b) {
+		return nil
+	}
+	return &m
+}
+
+// A signature is good for this package exactly if it is for go-cose, but for the
+// upper half of S.
+func TestVerifiesAsCOSEDoes(t *testing.T) {
+	good, bad := 0, 0
+	for _, v := range vectorFiles(t) {
+		sealed, _, err := splitPair(v.body, maxSeal)
+		if err != nil {
+			continue
+		}
+		e, err := parse1(sealed, typeSeal)
+		if err != nil {
+			continue
+		}
+		var c visibleClaims
+		if err := decodeClaims(e.payload, &c); err != nil {
+			continue
+		}
+		pub, _, err := c.Confirm.Key.parse()
+		if err != nil {
+			continue
+		}
+		verifier, err := cose.NewVerifier(cose.AlgorithmES256, pub)
+		must(t, err)
+		theirs := parsedByCOSE(sealed, typeSeal).Verify(nil, verifier) == nil
+		if theirs && new(big.Int).SetBytes(e.signature[32:]).Cmp(halfOrder()) > 0 {
+			theirs = false
+		}
+		ours := e.verify(pub) == nil
+		if ours != theirs {
+			t.Errorf("%s: verified %t, by go-cose %t", v.name, ours, theirs)
+		}
+		if ours {
+			good++
+		} else {
+			bad++
+		}
+	}
+	if good < 100 || bad < 3 {
+		t.Errorf("%d good and %d bad signatures were tried", good, bad)
+	}
 }
 
 // FuzzPair: a pair that is accepted is the one that its parts make.

@@ -147,7 +147,7 @@ func (k coseKey) parse() (*ecdsa.PublicKey, []byte, error) {
 		return nil, nil, errPoint
 	}
 	spki := append(append([]byte(spkiP256), k.X...), k.Y...)
-	pub, err := ParsePublicKey(spki)
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), spki[len(spkiP256)-1:]) // from the 04 on
 	if err != nil {
 		return nil, nil, errPoint
 	}

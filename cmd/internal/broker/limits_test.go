@@ -29,7 +29,7 @@ func TestPace(t *testing.T) {
 	// What was not used is not saved up.
 	now = now.Add(time.Hour)
 	n := 0
-	for p.next(now) == 0 {
+	for n < rate && p.next(now) == 0 {
 		n++
 	}
 	if n > rate/10+1 {
