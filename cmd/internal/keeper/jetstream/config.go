@@ -21,7 +21,7 @@ type Config struct {
 	// URL is tls://host[:4222], or several with commas between them: nodes of
 	// one cluster. nats://, without TLS, is taken for loopback addresses only.
 	URL string
-	// TLS holds the authorities to believe and the client certificate; it is
+	// TLS holds the authorities to believe and the client certificate, for tls://; it is
 	// cloned, and versions below TLS 1.3 are never spoken.
 	TLS *tls.Config
 	// Creds is a file with the credentials of an account's user (NATS 2.0
@@ -95,8 +95,6 @@ func (c Config) checkURL(text string) error {
 		return fmt.Errorf("NATS URL %q: needs a certificate authority to check the cluster with", text)
 	case u.Scheme == "tls":
 		return nil
-	case u.Scheme == "nats" && c.TLS != nil:
-		return nil // Secure makes it TLS
 	case u.Scheme == "nats" && loopback(u.Hostname()):
 		return nil
 	case u.Scheme == "nats":
@@ -126,7 +124,7 @@ func (e *Engine) options() []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.Log.Info("connected to the cluster again", "node", nc.ConnectedServerName()) }),
 	}
-	if c.TLS != nil {
+	if strings.Contains(c.URL, "tls://") { // with a nats:// beside it, that one speaks TLS too
 		conf := c.TLS.Clone()
 		conf.MinVersion = max(conf.MinVersion, tls.VersionTLS13)
 		opts = append(opts, nats.Secure(conf))
