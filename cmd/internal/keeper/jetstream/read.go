@@ -70,8 +70,9 @@ func (e *Engine) Stats() store.Stats {
 	return s
 }
 
-// SetRoster keeps the newest roster of a household. An older one than is kept
-// changes nothing: two keepers may have heard of two at the same time.
+// SetRoster keeps the newest roster of a household, with all that was added to it.
+// One that may not follow what is kept changes nothing: two keepers may have heard
+// of two at the same time.
 func (e *Engine) SetRoster(ctx context.Context, h seal.HouseholdID, roster []byte) error {
 	next, err := seal.OpenRoster(h, roster)
 	if err != nil {
@@ -83,10 +84,13 @@ func (e *Engine) SetRoster(ctx context.Context, h seal.HouseholdID, roster []byt
 		case errors.Is(err, js.ErrKeyNotFound):
 			_, err = e.rosters.Create(ctx, string(h), roster)
 		case err == nil:
-			if now, err := seal.OpenRoster(h, old.Value()); err == nil && now.Version >= next.Version {
-				return nil
+			in := next
+			if now, err := seal.OpenRoster(h, old.Value()); err == nil {
+				if in, err = next.Over(now); err != nil {
+					return nil
+				}
 			}
-			_, err = e.rosters.Update(ctx, string(h), roster, old.Revision())
+			_, err = e.rosters.Update(ctx, string(h), in.Signed(), old.Revision())
 		}
 		if !errors.Is(err, js.ErrKeyExists) { // else somebody was quicker
 			if err != nil {
