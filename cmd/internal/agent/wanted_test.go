@@ -88,7 +88,7 @@ func TestWantable(t *testing.T) {
 	want := strings.Fields(`camera.format camera.height camera.power_line camera.rate camera.slow_in_dark camera.width
 		clips.after clips.before clips.enabled clips.format clips.max light.dark light.lamp_max light.mode light.night live.every live.view
 		model.only model.threshold model.wait motion.enabled motion.line motion.mask motion.rate motion.sensitivity motion.zone
-		recording.enabled recording.rate tamper.enabled update.channel update.every update.window uplink.status`)
+		recording.enabled recording.rate tamper.enabled update.channel update.every update.window uplink.spread uplink.status`)
 	if d := cmp.Diff(want, settable); d != "" || len(all) < 60 {
 		t.Errorf("of %d keys, -want +settable:\n%s", len(all), d)
 	}

@@ -191,7 +191,7 @@ func (e *Engine) Get(ctx context.Context, hash [32]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := read(ctx, s, at.seq)
+	data, err := e.bytesAt(ctx, s, at.seq)
 	if errors.Is(err, js.ErrMsgNotFound) {
 		if _, ok := e.where(hash); !ok { // deleted meanwhile
 			return nil, store.ErrNotKept
@@ -202,21 +202,27 @@ func (e *Engine) Get(ctx context.Context, hash [32]byte) ([]byte, error) {
 	if err != nil {
 		return nil, e.explain("stream "+bytesStream(at.shard), err)
 	}
-	if v, err := seal.Peek(raw.Data); err != nil || v.Hash != hash {
+	if v, err := seal.Peek(data); err != nil || v.Hash != hash {
 		e.damaged.Add(1)
 		return nil, fmt.Errorf("%w: sequence %d of stream %s is another message than the log says", store.ErrDamaged, at.seq, bytesStream(at.shard))
 	}
-	return raw.Data, nil
+	return data, nil
 }
 
-// read reads one message. Any node may answer; the one that does may be a moment
-// behind, or die over it.
-func read(ctx context.Context, s js.Stream, seq uint64) (raw *js.RawStreamMsg, err error) {
+// bytesAt reads the bytes at seq of a stream, for the caller to check. Any node may answer, and the nearest
+// one does: one that was away may still be behind, so that of what it does not have
+// the stream's leader is asked. A node may also die over it.
+func (e *Engine) bytesAt(ctx context.Context, s js.Stream, seq uint64) (data []byte, err error) {
 	for try := range 5 {
 		once, stop := context.WithTimeout(ctx, answerTime/2)
-		raw, err = s.GetMsg(once, seq)
+		raw, direct := s.GetMsg(once, seq)
+		if err = direct; err == nil {
+			data = raw.Data
+		} else if errors.Is(err, js.ErrMsgNotFound) {
+			data, err = e.fromLeader(once, s.CachedInfo().Config.Name, seq)
+		}
 		stop()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, js.ErrMsgNotFound) {
 			break
 		}
 		select {
@@ -224,7 +230,23 @@ func read(ctx context.Context, s js.Stream, seq uint64) (raw *js.RawStreamMsg, e
 		case <-ctx.Done():
 		}
 	}
-	return raw, err
+	return data, err
+}
+
+// fromLeader reads a message from the node that has all there are.
+func (e *Engine) fromLeader(ctx context.Context, stream string, seq uint64) ([]byte, error) {
+	leader, err := e.nc.JetStream() // the older interface leaves the choice of the node
+	if err != nil {
+		return nil, err
+	}
+	raw, err := leader.GetMsg(stream, seq, nats.Context(ctx))
+	if errors.Is(err, nats.ErrMsgNotFound) {
+		return nil, js.ErrMsgNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return raw.Data, nil
 }
 
 func (e *Engine) where(hash [32]byte) (place, bool) {

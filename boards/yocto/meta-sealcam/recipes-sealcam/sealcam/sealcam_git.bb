@@ -1,7 +1,7 @@
 SUMMARY = "A camera whose pictures only its household can open"
 HOMEPAGE = "https://github.com/sealcam/sealcam"
 LICENSE = "Apache-2.0"
-LIC_FILES_CHKSUM = "file://src/${GO_IMPORT}/LICENSE;md5=442382f541aae884412d24e99fe727cc"
+LIC_FILES_CHKSUM = "file://src/${GO_IMPORT}/LICENSE;md5=657666b3c0873a731cb37fae255d7175"
 
 GO_IMPORT = "github.com/sealcam/sealcam"
 SRC_URI = "git://${GO_IMPORT}.git;protocol=https;branch=main;destsuffix=${BPN}-${PV}/src/${GO_IMPORT}"

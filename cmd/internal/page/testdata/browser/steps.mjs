@@ -197,9 +197,11 @@ export const steps = {
       const before = (await film()).end;
       await act('view-h264');
       await until('the next part', async () => (await film()).end !== before);
+      // What has been played is given up with the next part, so a busy machine may play on first.
+      await until('it plays on', async () => { const { at, end } = await film(); return at > end - 2.6; });
       const f = await film();
       assert.ok(f.muted && !f.controls && f.width === 640, JSON.stringify(f));
-      assert.ok(f.end - f.start < 7, `bounded: ${JSON.stringify(f)}`);
+      assert.ok(f.end - f.start <= 7, `bounded: ${JSON.stringify(f)}`);
       end = f.end;
     }
     await until('the newest end is shown', async () => { const f = await film(); return f.sees && f.at > end - 2.6; });
