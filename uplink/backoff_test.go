@@ -80,8 +80,8 @@ func TestSpreadHoldsFromTheStart(t *testing.T) {
 // Of a cluster's nodes, each is tried in turn until one answers.
 func TestNodesInTurn(t *testing.T) {
 	inHome(t, func(t *testing.T, h *home) {
-		var tried []string
-		h.air.down, h.air.check = errDown, func(c mqtt.Config) { tried = append(tried, c.URL) }
+		var urls []string // under air's lock
+		h.air.down, h.air.check = errDown, func(c mqtt.Config) { urls = append(urls, c.URL) }
 		h.open()
 		h.up.brokers = newBrokers("mqtts://a, mqtts://b,mqtts://c")
 		first := h.up.brokers.at
@@ -89,6 +89,7 @@ func TestNodesInTurn(t *testing.T) {
 		h.pass(time.Minute)
 		h.air.mu.Lock()
 		h.air.down = nil
+		tried := slices.Clone(urls)
 		h.air.mu.Unlock()
 		all := []string{"mqtts://a", "mqtts://b", "mqtts://c"}
 		for i, url := range tried {
