@@ -75,8 +75,12 @@ func (k *keeping) natsServer() (nats, mqtt string) {
 func (c *lightCamera) answering(seq uint64) {
 	c.t.Helper()
 	deadline := time.After(3 * time.Minute)
+	again := time.NewTicker(10 * time.Second)
+	defer again.Stop()
 	for {
 		select {
+		case <-again.C: // a camera says something every so often, which shows what went missing before
+			c.publish("media", c.sent[len(c.sent)-1], false)
 		case m := <-c.conn.Messages():
 			cmd, err := seal.OpenCommand(c.who.ID(), c.who.Roster(), m.Payload)
 			if err != nil {
@@ -105,6 +109,11 @@ func TestKeepInCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := &keeping{t: t, home: h}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the keeper said:\n%s", k.err)
+		}
+	})
 	if k.who, err = h.AddKeeper("attic", "https://127.0.0.1:8443"); err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +135,7 @@ func TestKeepInCluster(t *testing.T) {
 
 	args := []string{"--nats", nats, "--nats-replicas", "1", "--broker", mqtt}
 	k.start(args...)
+	k.knows()
 	for range 3 {
 		c.picture()
 	}
