@@ -20,7 +20,9 @@ func (s *Store) flush() error {
 			return err
 		}
 		for _, r := range s.pending.rows {
-			h := s.houses[r.Visible.Household] // Put has made it, and s.write is held
+			s.mu.RLock() // a reader may be adding another household
+			h := s.houses[r.Visible.Household]
+			s.mu.RUnlock()
 			if err := c.add(r, h.deleted[r.Visible.Camera]); err != nil {
 				return err
 			}

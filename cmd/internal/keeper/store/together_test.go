@@ -57,6 +57,13 @@ func TestManyAtOnce(t *testing.T) {
 			}
 		})
 	}
+	reading.Go(func() { // households that the store has not met are asked for
+		for n := range 200 {
+			if _, err := s.Cameras(ctx, seal.HouseholdID(fmt.Sprint("h", string(rune('a'+n%26)), string(rune('a'+n/26))))); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	reading.Go(func() { // another household comes and goes meanwhile
 		for seq := uint64(1); seq < 40; seq++ {
 			put(t, s, nil, message("i", "other", seq, 2_000, ""))
