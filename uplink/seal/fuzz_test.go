@@ -322,6 +322,25 @@ func TestVerifiesAsCOSEDoes(t *testing.T) {
 	}
 }
 
+// There is no byte of a seal that anybody could change: neither what is signed nor
+// what stands around it.
+func TestNoByteIsFree(t *testing.T) {
+	sealed, _, err := splitPair(vectorNamed(t, "good-first").body, maxSeal)
+	must(t, err)
+	if _, err := openSeal(sealed); err != nil {
+		t.Fatal(err)
+	}
+	for i := range sealed {
+		for _, flip := range []byte{0x01, 0x20, 0x80} {
+			b := bytes.Clone(sealed)
+			b[i] ^= flip
+			if _, err := openSeal(b); err == nil {
+				t.Errorf("byte %d may be %#x as well as %#x", i, b[i], sealed[i])
+			}
+		}
+	}
+}
+
 // FuzzPair: a pair that is accepted is the one that its parts make.
 func FuzzPair(f *testing.F) {
 	f.Add([]byte{0x82, 0xa0, 0x40})
