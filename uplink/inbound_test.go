@@ -178,6 +178,13 @@ func TestRosterUpdate(t *testing.T) {
 // TestKeeperTells: what a keeper of the roster has counts as delivered, and what it
 // lacks it is sent again; it may tell a camera nothing else.
 func TestKeeperTells(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"by one clock": 0, "to a camera ahead of it": 300 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) { keeperTells(t, ahead) })
+	}
+}
+
+// keeperTells tries a keeper of whose clock the camera's is ahead.
+func keeperTells(t *testing.T, ahead time.Duration) {
 	inHome(t, func(t *testing.T, h *home) {
 		keeper := must(h.house.AddKeeper("cellar", ""))
 		_, roster, err := h.house.Roster()
@@ -190,8 +197,9 @@ func TestKeeperTells(t *testing.T) {
 		counter := uint64(0)
 		tell := func(verb string, from, to uint64) {
 			counter++
+			issued := h.now().Add(-ahead)
 			h.tell("cmd", must(seal.SignCommand(keeper.Signer(), seal.Command{Camera: h.camera.ID(), Counter: counter, Verb: verb,
-				From: from, To: to, Issued: h.now(), Expires: h.now().Add(seal.CommandLife)})), false)
+				From: from, To: to, Issued: issued, Expires: issued.Add(seal.CommandLife)})), false)
 		}
 		before := h.up.Stats().Delivered
 		tell(seal.VerbReceipt, 1, 2)

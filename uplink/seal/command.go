@@ -42,7 +42,7 @@ type Command struct {
 	To      uint64
 	Gaps    []Range   // rising, within From..To
 	Issued  time.Time // whole seconds
-	Expires time.Time // whole seconds, after Issued
+	Expires time.Time // whole seconds, after Issued; without effect on VerbReceipt and VerbResend
 
 	// Filled by OpenCommand.
 

@@ -72,8 +72,9 @@ func NewGuard(camera CameraID, roster *Roster, state []byte) (*Guard, error) {
 func (g *Guard) SetRoster(r *Roster) { g.roster = r }
 
 // Accept checks a command and uses it up. retained says that the broker kept
-// the message; now is the camera's clock, zero if it has none. The error is
-// always a *Refusal. Persist State before acting on the command.
+// the message; now is the camera's clock, zero if it has none. A receipt and a
+// request to send again do not expire. The error is always a *Refusal. Persist
+// State before acting on the command.
 func (g *Guard) Accept(b []byte, retained bool, now time.Time) (*Command, error) {
 	c, err := g.accept(b, retained, now)
 	return c, about(g.camera, err)
@@ -95,7 +96,7 @@ func (g *Guard) accept(b []byte, retained bool, now time.Time) (*Command, error)
 	if c.Counter <= last {
 		return nil, refuse(Replayed, "command %d of %s, but %d was seen", c.Counter, c.Issuer, last)
 	}
-	if !now.Before(c.Expires) { // never without a clock: zero is long ago
+	if c.ages() && !now.Before(c.Expires) { // never without a clock: zero is long ago
 		return nil, refuse(Stale, "command %d expired at %s, now is %s", c.Counter, stamp(c.Expires), stamp(now))
 	}
 	if known {
@@ -106,6 +107,13 @@ func (g *Guard) accept(b []byte, retained bool, now time.Time) (*Command, error)
 	g.bound(string(c.Issuer))
 	return c, nil
 }
+
+// ages reports whether c means something only for a while. What has arrived stays
+// arrived, and what is missing is missed until it comes: a camera whose clock is
+// ahead, for which every command has expired, must hear of both, or it sends nothing
+// again and never knows what it may let go. That old ones do not undo newer ones is
+// for the counter.
+func (c *Command) ages() bool { return c.Verb != VerbReceipt && c.Verb != VerbResend }
 
 // bound forgets an issuer when there are too many: of those that are not in the
 // roster the one that counted least. From then on nothing below its counter is

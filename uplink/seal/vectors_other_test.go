@@ -35,6 +35,10 @@ func commandCases() []vcase {
 			v.Before = [][]byte{c.command(phone(c), func(c *cast, m *seal.Command) { m.Counter = counter })}
 		})
 	}
+	late := func(verb string) filler {
+		return command(phone, func(c *cast, m *seal.Command) { m.Verb, m.Nonce, m.From, m.To = verb, nil, 3, 9 }).
+			with(func(v *sealtest.Vector) { v.Now = v.Now.Add(300 * 24 * time.Hour) })
+	}
 	return []vcase{
 		{"command-viewer", "verified", "a viewer asks", command(phone, nil)},
 		{"command-owner", "verified", "the owner asks", command(func(c *cast) *ecdsa.PrivateKey { return c.owner }, nil)},
@@ -45,6 +49,9 @@ func commandCases() []vcase {
 		})},
 		{"command-no-clock", "verified", "expired, but the camera has no clock", command(phone, nil).with(func(v *sealtest.Vector) { v.Now = time.Time{} })},
 		{"command-expired", "stale", "expired", command(phone, nil).with(func(v *sealtest.Vector) { v.Now = v.Now.Add(time.Hour) })},
+		{"command-resend-late", "verified", "what is missing is missed, whatever the camera's clock says", late(seal.VerbResend)},
+		{"command-receipt-late", "verified", "what has arrived stays so, whatever the camera's clock says", late(seal.VerbReceipt)},
+		{"command-watch-late", "stale", "who watched an hour ago", command(phone, func(c *cast, m *seal.Command) { m.Verb = seal.VerbWatch }).with(func(v *sealtest.Vector) { v.Now = v.Now.Add(time.Hour) })},
 		{"command-retained", "replayed", "kept by the broker", command(phone, nil).with(func(v *sealtest.Vector) { v.Retained = true })},
 		{"command-again", "replayed", "the same command twice", command(phone, nil).with(func(v *sealtest.Vector) { v.Before = [][]byte{v.Body} })},
 		{"command-lower", "replayed", "an earlier command after a later one", before(command(phone, nil), 101)},

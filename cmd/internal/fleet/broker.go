@@ -77,7 +77,11 @@ func (t *site) serve(w world, source keeper.Source, orders *json.Decoder, say *s
 	if t.broker != nil {
 		ready = t.broker.URL()
 	}
-	say.say(report{Ready: ready})
+	kept, err := t.accounts(ctx)
+	if err != nil {
+		return err
+	}
+	say.say(report{Ready: ready, Accounts: kept})
 	lines := make(chan order)
 	go func() { // until the judge has ended
 		defer close(lines)

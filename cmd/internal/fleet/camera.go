@@ -82,7 +82,10 @@ func (c *camera) shoot(size int, noise []byte, rng *rand.Rand) error {
 // account says what this camera has sealed and still has.
 func (c *camera) account() *account {
 	s := c.up.Stats()
-	return &account{Head: s.Head, Waiting: uint64(s.Waiting), Acknowledged: uint64(s.Acknowledged), Dropped: s.Dropped}
+	return &account{
+		Head: s.Head, Waiting: uint64(s.Waiting), Acknowledged: uint64(s.Acknowledged), Dropped: s.Dropped,
+		Number: c.number, Told: s.DeliveredTo, Refusals: s.Refusals,
+	}
 }
 
 // run is the camera's uplink, until ctx ends.

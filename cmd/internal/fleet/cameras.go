@@ -66,6 +66,8 @@ func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) e
 			cs.each(o.Groups, (*network).flap)
 		case doMeasure:
 			say.say(report{Measured: measure()})
+		case doAccount:
+			say.say(report{Accounts: cs.accounts()})
 		case doEnd:
 			stats := cs.stats()
 			say.say(report{Stats: &stats})
@@ -159,12 +161,16 @@ func (cs *cameras) end(say *speaker) error {
 	if p := cs.failed.Load(); p != nil {
 		return fmt.Errorf("a picture was not stored: %s", *p)
 	}
-	accounts := map[string]*account{}
-	for _, c := range cs.all {
-		accounts[string(c.id)] = c.account()
-	}
-	say.say(report{Accounts: accounts})
+	say.say(report{Accounts: cs.accounts()})
 	return nil
+}
+
+func (cs *cameras) accounts() map[string]*account {
+	all := map[string]*account{}
+	for _, c := range cs.all {
+		all[string(c.id)] = c.account()
+	}
+	return all
 }
 
 // shoot lets events happen until ctx ends. A few workers seal for all: cameras

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealcam/sealcam/uplink/seal"
 )
 
 // partVariable makes this test program a part of a fleet.
@@ -56,10 +58,8 @@ func TestFleet(t *testing.T) {
 	if r.Lost != 0 || r.Wrong != 0 || !r.Passed() {
 		t.Errorf("lost %d, wrong %d: %v %v", r.Lost, r.Wrong, r.Watched.Examples, r.Notes)
 	}
-	// A camera whose clock is months ahead takes every command for expired, and so is
-	// told in vain what to send again: it keeps that.
-	if r.Sealed < 200 || r.Arrived+r.Doubtful != r.Sealed || r.Doubtful > r.Sealed/20 || r.Waiting != 0 || r.Dropped != 0 {
-		t.Errorf("sealed %d, arrived %d, %d wait, %d given up", r.Sealed, r.Arrived, r.Waiting, r.Dropped)
+	if r.Sealed < 200 || r.Arrived != r.Sealed || r.Doubtful != 0 || r.Waiting != 0 || r.Dropped != 0 {
+		t.Errorf("sealed %d, arrived %d, %d wait, %d given up; not kept %+v", r.Sealed, r.Arrived, r.Waiting, r.Dropped, r.Unkept)
 	}
 	if r.Watched.Shown == 0 || r.Watched.Missing != 0 || r.Watched.Tampered == 0 || r.Watched.Refused["wrong camera"]+r.Watched.Refused["broken seal"]+r.Watched.Refused["malformed"] == 0 {
 		t.Errorf("watched %+v", r.Watched)
@@ -128,18 +128,37 @@ func tellsAll(t *testing.T, r *Report) {
 	}
 }
 
-// What neither arrived nor waits is lost; what waits is not.
+// What neither arrived nor waits is lost; what waits is not. Of what is not kept it
+// is said whose it is, and who had it when the broker was killed.
 func TestSettle(t *testing.T) {
-	r := &Report{}
-	r.settle(map[string]*account{
-		"all there":    {Head: 10},
-		"some wait":    {Head: 10, Waiting: 3},
-		"two are gone": {Head: 10, Waiting: 1},
-		"one in doubt": {Head: 10, Acknowledged: 1},
-		"unheard of":   {Head: 2},
-	}, map[string]*account{"all there": {Count: 10}, "some wait": {Count: 7}, "two are gone": {Count: 7}, "one in doubt": {Count: 9}})
-	if r.Lost != 4 || r.Doubtful != 1 || r.Sealed != 42 || r.Arrived != 33 || r.Passed() {
+	r := &Report{atKill: &tally{
+		sent: map[string]*account{"all there": {Head: 6}, "one in doubt": {Head: 8, Waiting: 2}},
+		kept: map[string]*account{"all there": {Count: 4, Last: 4}, "one in doubt": {Count: 5, Last: 5}},
+	}}
+	r.settle(&tally{
+		sent: map[string]*account{
+			"all there":    {Head: 10},
+			"some wait":    {Head: 10, Waiting: 3},
+			"two are gone": {Head: 10, Waiting: 1},
+			"one in doubt": {Number: 7, Head: 10, Acknowledged: 1, Refusals: map[string]uint64{"command stale": 3}},
+			"unheard of":   {Head: 2},
+		},
+		kept: map[string]*account{
+			"all there": {Count: 10}, "some wait": {Count: 7}, "two are gone": {Count: 7},
+			"one in doubt": {Count: 9, Last: 10, Missing: []seal.Range{{First: 6, Last: 6}}},
+		},
+	}, world{})
+	if r.Lost != 4 || r.Doubtful != 1 || r.Sealed != 42 || r.Arrived != 33 || r.Torn != 3 || len(r.Unkept) != 3 || r.Passed() {
 		t.Errorf("%+v", r)
+	}
+	got := r.Unkept[len(r.Unkept)-1].String()
+	if want := "camera 7, clock right: 6..6 of 10 are not kept, it refused 3 command stale; at the kill it had sealed 8, of which 1 were acknowledged and not kept"; got != want {
+		t.Errorf("said\n%s, want\n%s", got, want)
+	}
+	for _, bad := range []Report{{Lost: 1}, {Wrong: 1}, {Doubtful: 1}} {
+		if bad.Passed() {
+			t.Errorf("%+v passes", bad)
+		}
 	}
 }
 

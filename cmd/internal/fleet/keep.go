@@ -139,7 +139,7 @@ func (k *keeping) accounts(ctx context.Context) (map[string]*account, error) {
 			return nil, err
 		}
 		for _, c := range cameras {
-			all[string(c.ID)] = &account{Count: c.Count}
+			all[string(c.ID)] = &account{Count: c.Count, Last: c.Last, Missing: c.Missing}
 		}
 	}
 	return all, nil

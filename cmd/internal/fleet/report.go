@@ -56,7 +56,9 @@ type Report struct {
 	Arrived     uint64            `json:"arrived"`
 	Waiting     uint64            `json:"waiting"`  // in spools, at the end
 	Dropped     uint64            `json:"dropped"`  // given up by cameras for want of space, and confessed
-	Doubtful    uint64            `json:"doubtful"` // neither kept nor waiting, and perhaps in the spool as acknowledged
+	Doubtful    uint64            `json:"doubtful"` // neither kept nor waiting, and in the spool as acknowledged: nobody has asked for it again
+	Torn        uint64            `json:"torn"`     // acknowledged by a broker or a cluster before it or its keeper was killed, and not kept by then
+	Unkept      []Unkept          `json:"unkept,omitempty"`
 	Verdicts    map[string]uint64 `json:"verdicts"` // of the keeper since its last start
 	Refusals    map[string]uint64 `json:"refusals"` // what cameras did not obey, by kind and reason
 	Watched     Watched           `json:"watched"`
@@ -73,8 +75,9 @@ type Report struct {
 
 	Notes []string `json:"notes,omitempty"`
 
-	start [2]sideStats
-	spent time.Duration // of brokers that were killed
+	start  [2]sideStats
+	atKill *tally        // nil when nothing was killed
+	spent  time.Duration // of brokers that were killed
 }
 
 func newReport(c Config) *Report {
@@ -84,8 +87,9 @@ func newReport(c Config) *Report {
 	}
 }
 
-// Passed says whether nothing was lost and nothing was shown wrongly.
-func (r *Report) Passed() bool { return r.Lost == 0 && r.Wrong == 0 }
+// Passed says whether nothing was lost, nothing was shown wrongly, and all that a
+// broker had acknowledged and not kept was sent again.
+func (r *Report) Passed() bool { return r.Lost == 0 && r.Wrong == 0 && r.Doubtful == 0 }
 
 // before takes down what both sides have used before the first event.
 func (r *Report) before(run *run) {
@@ -119,23 +123,6 @@ func (r *Report) returned(run *run, back Return) {
 	r.Returns = append(r.Returns, back)
 }
 
-// settle compares what cameras sealed with what arrived.
-func (r *Report) settle(cameras, kept map[string]*account) {
-	for id, c := range cameras {
-		var arrived uint64
-		if k := kept[id]; k != nil {
-			arrived = k.Count
-		}
-		r.Sealed += c.Head
-		r.Arrived += arrived
-		r.Waiting += c.Waiting
-		r.Dropped += c.Dropped
-		missing := c.Head - min(arrived+c.Waiting, c.Head)
-		r.Doubtful += min(missing, c.Acknowledged)
-		r.Lost += missing - min(missing, c.Acknowledged)
-	}
-}
-
 // finish fills in what is known at the end.
 func (r *Report) finish(run *run) {
 	c, b := run.cameras.stats(), run.broker.stats()
@@ -162,6 +149,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 	line("fleet", "%d cameras of %d households, seed %d", r.Cameras, r.Households, r.Seed)
 	line("lasted", "%v, a day is %v; all were there after %v", r.For, r.Day, r.Connected.Round(time.Second))
 	line("sealed", "%d messages, %s; %d arrived, %d wait in spools, %d acknowledged there and not kept, %d given up for want of space", r.Sealed, size(r.SealedBytes), r.Arrived, r.Waiting, r.Doubtful, r.Dropped)
+	if r.Torn > 0 {
+		line("not kept", "%d messages that were acknowledged before something was killed; %d of them were sent again", r.Torn, r.Torn-min(r.Doubtful, r.Torn))
+	}
 	line("watched", "%d households: %d pictures shown, %d still missing; %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Missing, r.Watched.Tampered, words(r.Watched.Refused))
 	line("not obeyed", "by cameras: %s", words(r.Refusals))
 	for _, b := range r.Returns {
@@ -180,6 +170,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 	}
 	for _, e := range append(r.Watched.Examples, r.Notes...) {
 		fmt.Fprintln(out, e)
+	}
+	for _, u := range r.Unkept[:min(maxExamples, len(r.Unkept))] {
+		fmt.Fprintln(out, u)
 	}
 	_, err := fmt.Fprintf(out, "\nlost %d, wrong %d\n", r.Lost, r.Wrong)
 	return err

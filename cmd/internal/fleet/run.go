@@ -15,7 +15,8 @@ const (
 	startTime  = 2 * time.Minute // for a part to be there, and a moment for each camera
 	perCamera  = 50 * time.Millisecond
 	answerTime = 5 * time.Minute  // for a part to answer
-	quietTime  = 40 * time.Second // without anything new, when something could still come
+	quietTime  = 90 * time.Second // without anything new, when something could still come: keepers ask ever more rarely
+	lookTime   = 40 * time.Second // for viewers, who do too, and miss nothing that is lost
 )
 
 // run is one run of a fleet.
@@ -28,6 +29,7 @@ type run struct {
 	nodes   []*node // of that
 	url     string
 	screens *screens
+	kept    map[string]*account // what the keeper had when it was started last
 
 	began  time.Time // the judge
 	first  time.Time // all cameras were there
@@ -124,7 +126,7 @@ func (r *run) startSite(addr string) (err error) {
 			return err
 		}
 		ready, err := r.broker.hear(r.patience())
-		r.url = ready.Ready
+		r.url, r.kept = ready.Ready, ready.Accounts
 		return err
 	}
 	if r.nodes == nil {
@@ -138,7 +140,8 @@ func (r *run) startSite(addr string) (err error) {
 		if r.broker, err = r.start(partKeeper, r.setup(urls(r.nodes, "nats", func(n *node) int { return n.nats }))); err != nil {
 			return err
 		}
-		if _, err = r.broker.hear(r.patience()); err == nil || time.Now().After(late) {
+		ready, err := r.broker.hear(r.patience())
+		if r.kept = ready.Accounts; err == nil || time.Now().After(late) {
 			return err
 		}
 		r.broker.kill()
@@ -151,10 +154,7 @@ func (r *run) measure(m *Held) error {
 		p  *part
 		to *Memory
 	}{{r.cameras, &m.Cameras}, {r.broker, &m.Broker}} {
-		if err := side.p.order(order{Do: doMeasure}); err != nil {
-			return err
-		}
-		got, err := side.p.hear(answerTime)
+		got, err := r.ask(side.p, doMeasure)
 		if err != nil {
 			return err
 		}
@@ -276,10 +276,10 @@ func (r *run) hurt(ctx context.Context, f fault) error {
 		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
 			return err
 		}
-		return r.startSite(strings.TrimPrefix(r.url, "mqtts://"))
+		return r.again(strings.TrimPrefix(r.url, "mqtts://"))
 	case faultKeeper:
 		r.broker.kill()
-		return r.startSite("")
+		return r.again("")
 	case faultNode:
 		n := r.nodes[f.Groups[0]]
 		r.report.spent += n.kill()
@@ -299,6 +299,28 @@ func (r *run) hurt(ctx context.Context, f fault) error {
 		return r.cameras.order(order{Do: doHeal, Groups: f.Groups})
 	}
 	return nil
+}
+
+// again starts the site that was killed, and takes down what it had lost of what
+// cameras took for sent.
+func (r *run) again(addr string) error {
+	sent, err := r.ask(r.cameras, doAccount)
+	if err != nil {
+		return err
+	}
+	if err := r.startSite(addr); err != nil {
+		return err
+	}
+	r.report.atKill = &tally{sent.Accounts, r.kept}
+	return nil
+}
+
+// ask gives a part an order that it answers.
+func (r *run) ask(p *part, what string) (report, error) {
+	if err := p.order(order{Do: what}); err != nil {
+		return report{}, err
+	}
+	return p.hear(answerTime)
 }
 
 // affected is how many cameras a fault befalls.
@@ -339,8 +361,7 @@ func (r *run) account(ctx context.Context) error {
 		if c.Waiting > 0 || b.Arrived < c.Sealed && time.Since(news) < quietTime {
 			settled = 0
 		}
-		// Viewers ask for what they miss ever more rarely: they are not waited for to the end.
-		if r.screens.watched().Missing > 0 && time.Since(began) < quietTime {
+		if r.screens.watched().Missing > 0 && time.Since(began) < lookTime {
 			settled = 0
 		}
 		return settled > 5 // statistics are a second old
@@ -354,17 +375,14 @@ func (r *run) account(ctx context.Context) error {
 	if err := r.measure(&r.report.End); err != nil {
 		return err
 	}
-	sides := [2]map[string]*account{}
-	for i, p := range []*part{r.cameras, r.broker} {
-		if err := p.order(order{Do: doEnd}); err != nil {
-			return err
-		}
-		got, err := p.hear(answerTime)
-		if err != nil {
-			return err
-		}
-		sides[i] = got.Accounts
+	sent, err := r.ask(r.cameras, doEnd)
+	if err != nil {
+		return err
 	}
-	r.report.settle(sides[0], sides[1])
+	kept, err := r.ask(r.broker, doEnd)
+	if err != nil {
+		return err
+	}
+	r.report.settle(&tally{sent.Accounts, kept.Accounts}, r.world)
 	return nil
 }

@@ -27,6 +27,7 @@ const (
 	doHeal    = "heal"    // and back
 	doFlap    = "flap"    // their connections end
 	doMeasure = "measure" // collect garbage, and say what is in use
+	doAccount = "account" // give the account
 	doEnd     = "end"     // give the account, and end
 )
 
@@ -68,7 +69,7 @@ type report struct {
 	Ready    string              `json:",omitempty"` // it is; the broker says its address
 	Stats    *sideStats          `json:",omitempty"`
 	Measured *Memory             `json:",omitempty"`
-	Accounts map[string]*account `json:",omitempty"` // by camera, the last line
+	Accounts map[string]*account `json:",omitempty"` // by camera: the last line, a broker's first one, or when asked
 	Error    string              `json:",omitempty"`
 }
 
@@ -103,15 +104,6 @@ type Memory struct {
 	Heap       int64 `json:"heap"`     // bytes in use after a collection
 	Stacks     int64 `json:"stacks"`
 	Goroutines int   `json:"goroutines"`
-}
-
-// account is what one side knows of one camera at the end.
-type account struct {
-	Head         uint64 // newest durable number
-	Waiting      uint64
-	Acknowledged uint64 // still stored
-	Dropped      uint64 // given up for want of space, and confessed
-	Count        uint64 // distinct durable numbers up to Head that arrived
 }
 
 // part is a process of this run.
