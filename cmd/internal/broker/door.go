@@ -23,11 +23,10 @@ type door struct {
 	queue  chan net.Conn
 	closed chan struct{} // the listener is
 
-	pace pace // Accept's own
-
 	list register // of revoked certificates
 
 	mu     sync.Mutex
+	pace   pace
 	inside map[*visitor]struct{}
 	barred func(name string) bool // nil: nobody is
 	counts Counts
@@ -69,7 +68,7 @@ func (d *door) Accept() (net.Conn, error) {
 	for {
 		select {
 		case c := <-d.queue:
-			turn := time.NewTimer(d.pace.next(time.Now()))
+			turn := time.NewTimer(d.turn())
 			select {
 			case <-turn.C:
 				if v := d.admit(c); v != nil {
@@ -84,6 +83,13 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, net.ErrClosed
 		}
 	}
+}
+
+// turn returns how long the next visitor has to wait. It is for Accept alone.
+func (d *door) turn() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.pace.next(time.Now())
 }
 
 // empty sends away who still waits.
@@ -108,6 +114,7 @@ func (d *door) admit(c net.Conn) *visitor {
 		return nil
 	}
 	d.counts.Admitted++
+	d.pace.began(time.Now())
 	v := &visitor{Conn: tls.Server(c, d.tls), door: d}
 	d.inside[v] = struct{}{}
 	return v

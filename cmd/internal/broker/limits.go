@@ -2,6 +2,7 @@ package broker
 
 import (
 	"net"
+	"slices"
 	"time"
 )
 
@@ -37,12 +38,15 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// pace says when the next handshake may begin, so that there are no more than rate
-// in a second but for a tenth of them, which may come at once. It is a pure
-// function of what it is told (virtual scheduling, ITU-T I.371, annex A).
+// pace says when the next handshake may begin: no more than rate within any second,
+// wherever it begins, and evenly spaced but for a tenth of them, which may come at
+// once, so that what timers are late by is made up for. It is a pure function of what
+// it is told (virtual scheduling, ITU-T I.371, annex A).
 type pace struct {
-	rate int
-	due  time.Time // of the next handshake, were they evenly spaced
+	rate    int
+	due     time.Time   // of the next handshake, were they evenly spaced
+	recent  []time.Time // when those of the last second began, rising
+	busiest int         // the most there were in recent
 }
 
 // next returns how long a handshake has to wait that is asked for at now.
@@ -52,7 +56,21 @@ func (p *pace) next(now time.Time) time.Duration {
 	}
 	wait := max(0, p.due.Sub(now))
 	p.due = p.due.Add(time.Second / time.Duration(p.rate))
+	if n := len(p.recent); n >= p.rate {
+		wait = max(wait, p.recent[n-p.rate].Add(time.Second).Sub(now))
+	}
 	return wait
+}
+
+// began takes note that a handshake begins at now, which is later than was allowed if
+// the machine is busy.
+func (p *pace) began(now time.Time) {
+	old := 0
+	for old < len(p.recent) && now.Sub(p.recent[old]) >= time.Second {
+		old++
+	}
+	p.recent = append(slices.Delete(p.recent, 0, old), now)
+	p.busiest = max(p.busiest, len(p.recent))
 }
 
 // sendAway ends a connection for the least that it can cost: no handshake, no
@@ -70,6 +88,7 @@ type Counts struct {
 	Refused  uint64 // visitors who were sent away before it
 	Shaken   uint64 // handshakes that were made
 	Resumed  uint64 // of these, how many took up an earlier session
+	Busiest  int    // the most visitors who were let in within one second, wherever it began
 	Inside   int    // connections now
 	Waiting  int    // visitors who wait for their handshake now
 }
@@ -79,6 +98,7 @@ func (b *Broker) Counts() Counts {
 	b.door.mu.Lock()
 	defer b.door.mu.Unlock()
 	c := b.door.counts
+	c.Busiest = b.door.pace.busiest
 	c.Inside, c.Waiting = len(b.door.inside), len(b.door.queue)
 	return c
 }

@@ -2,34 +2,46 @@ package broker
 
 import (
 	"crypto/tls"
+	"math/rand/v2"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// However many come at once, no second sees more handshakes than the bound, but
-// for the tenth of a second's worth that may come together.
+// However late timers are, no second has more handshakes than it may, wherever it
+// begins; those that were late are made up for, and what was not used is not saved up.
 func TestPace(t *testing.T) {
 	const rate = 50
-	p, now := pace{rate: rate}, time.Unix(0, 0)
-	seconds := map[int64]int{}
+	p, start := pace{rate: rate}, time.Unix(0, 0)
+	now, rng := start, rand.New(rand.NewPCG(1, 1))
+	var all []time.Time
 	for range 10 * rate {
-		now = now.Add(p.next(now))
-		seconds[now.Unix()]++
-	}
-	for s, n := range seconds {
-		if n > rate+rate/10 {
-			t.Errorf("%d handshakes in second %d, at most %d", n, s, rate+rate/10)
+		late := time.Duration(rng.ExpFloat64() * float64(5*time.Millisecond))
+		if rng.IntN(40) == 0 {
+			late += time.Second / 11
 		}
+		now = now.Add(p.next(now) + late)
+		p.began(now)
+		all = append(all, now)
 	}
-	if got := now.Sub(time.Unix(0, 0)); got > 10*time.Second || got < 9*time.Second {
+	most, first := 0, 0
+	for i, at := range all {
+		for at.Sub(all[first]) >= time.Second {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	if most > rate || p.busiest != most {
+		t.Errorf("%d handshakes within a second, at most %d; counted %d", most, rate, p.busiest)
+	}
+	if got := now.Sub(start); got > 11*time.Second || got < 9*time.Second {
 		t.Errorf("%d handshakes took %v", 10*rate, got)
 	}
-	// What was not used is not saved up.
 	now = now.Add(time.Hour)
 	n := 0
 	for n < rate && p.next(now) == 0 {
+		p.began(now)
 		n++
 	}
 	if n > rate/10+1 {

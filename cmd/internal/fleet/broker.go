@@ -123,7 +123,7 @@ func (t *site) stats() *sideStats {
 	s := &sideStats{At: time.Since(t.began), CPU: cpuTime("self")}
 	if t.broker != nil {
 		c := t.broker.Counts()
-		s.Inside, s.Admitted, s.Turned, s.Shaken, s.Resumed = c.Inside, c.Admitted, c.Refused, c.Shaken, c.Resumed
+		s.Inside, s.Admitted, s.Busiest, s.Turned, s.Shaken, s.Resumed = c.Inside, c.Admitted, c.Busiest, c.Refused, c.Shaken, c.Resumed
 	}
 	t.count(s)
 	return s

@@ -21,7 +21,7 @@ type Return struct {
 	At     time.Duration `json:"at_ns"`
 	Away   time.Duration `json:"away_ns"`     // how long the fault lasted
 	Took   time.Duration `json:"took_ns"`     // from its end until all cameras were back
-	Peak   int           `json:"peak_per_s"`  // connections that were begun in the busiest second
+	Peak   int           `json:"peak_per_s"`  // connections in the busiest second: of a broker that was started anew, any second, by its own clock
 	Turned uint64        `json:"turned_away"` // attempts for which the broker had no room to wait
 	Rates  []int         `json:"rates_per_s"` // connections of each second from the fault on
 	before sideStats     // of the broker
@@ -71,7 +71,7 @@ type Report struct {
 	End         Held          `json:"end"`
 	CameraSide  Side          `json:"camera_side"`
 	BrokerSide  Side          `json:"broker_side"`
-	Peak        int           `json:"peak_per_s"`
+	Peak        int           `json:"peak_per_s"` // of connections, in any second that is counted
 
 	Notes []string `json:"notes,omitempty"`
 
@@ -94,6 +94,7 @@ func (r *Report) Passed() bool { return r.Lost == 0 && r.Wrong == 0 && r.Doubtfu
 // before takes down what both sides have used before the first event.
 func (r *Report) before(run *run) {
 	r.start = [2]sideStats{run.cameras.stats(), run.broker.stats()}
+	r.Peak = r.start[1].Busiest
 	for _, n := range run.nodes {
 		r.spent -= n.cpu()
 	}
@@ -130,8 +131,15 @@ func (r *Report) finish(run *run) {
 	r.Wrong = r.Watched.Wrong + int(b.Bad)
 	r.Refusals = c.Refusals
 	r.SealedBytes, r.Connections, r.Resumed, r.Verdicts = c.Bytes, c.Connects, b.Resumed, b.Verdicts
-	for _, n := range run.series.rates(0) {
-		r.Peak = max(r.Peak, n)
+	for i := range r.Returns {
+		back := &r.Returns[i]
+		if back.Fault == faultRestart { // whose broker knows: samples are not of whole seconds
+			back.Peak = b.Busiest
+			for k, n := range back.Rates {
+				back.Rates[k] = min(n, back.Peak)
+			}
+		}
+		r.Peak = max(r.Peak, back.Peak)
 	}
 }
 

@@ -91,6 +91,7 @@ type sideStats struct {
 	// Of the broker:
 	Inside           int
 	Admitted, Turned uint64
+	Busiest          int // most that were admitted within any second since it began
 	Shaken, Resumed  uint64
 	Arrived          uint64 // durable messages, each once
 	ArrivedBytes     uint64
