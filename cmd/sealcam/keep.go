@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -81,7 +79,7 @@ func runKeep(ctx context.Context, env *cli.Env, args []string) error {
 	fs.StringVar(&f.nats.creds, "nats-creds", "", "`file` with credentials for it, beside the keeper's certificate")
 	fs.IntVar(&f.nats.replicas, "nats-replicas", 3, "how many `nodes` hold each message: 3 or 5, or 1 for a trial")
 	fs.StringVar(&f.metrics, "metrics", "", "`address` on this machine for Prometheus, such as 127.0.0.1:9483; none if empty")
-	fs.StringVar(&f.cert, "cert", "", "`file` with a certificate for viewers, PEM; the identity's own if empty")
+	fs.StringVar(&f.cert, "cert", "", "`file` with a certificate for viewers, PEM; the identity's own if empty; it is read again when it changes, as that is")
 	fs.StringVar(&f.key, "key", "", "`file` with its key, PEM")
 	fs.StringVar(&f.crl, "crl", "", "`file` with the certificates that open this broker no more, from sealcam household crl; it is read again when it changes")
 	fs.Var(&f.keepFor, "keep-for", "delete what is older than this, such as `30d`; nothing if 0")
@@ -118,14 +116,18 @@ func keep(ctx context.Context, env *cli.Env, f keepFlags) error {
 	if err != nil {
 		return err
 	}
+	papers, err := newPapers(who, f, log)
+	if err != nil {
+		return err
+	}
 	if f.nats.url != "" {
-		return keepInCluster(ctx, env, f, who, log)
+		return keepInCluster(ctx, env, f, papers, log)
 	}
 	st, err := store.Open(store.Config{Dir: f.store, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
-	s := &station{who: who, flags: f, store: st, log: log}
+	s := &station{who: who, flags: f, store: st, papers: papers, log: log}
 	err = s.run(ctx, env.Stdout)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = nil // the person, or the system, ended it
@@ -150,8 +152,7 @@ type station struct {
 	engine *jetstream.Engine // nil: it is a directory
 	log    *slog.Logger
 	broker *broker.Broker // nil: another's
-	// revoked is of when the list of revoked certificates was that is in force.
-	revoked time.Time
+	papers *papers
 }
 
 func (s *station) run(ctx context.Context, out io.Writer) error {
@@ -173,10 +174,6 @@ func (s *station) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	conf, err := s.serverTLS()
-	if err != nil {
-		return err
-	}
 	viewers, err := net.Listen("tcp", orPort(s.flags.listen, s.who.URL(), keepPort))
 	if err != nil {
 		return fmt.Errorf("listen for viewers: %w", err)
@@ -187,14 +184,14 @@ func (s *station) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if s.broker != nil {
-		if err := s.revoke(); err != nil {
+		if err := s.papers.revoke(s.broker); err != nil {
 			return err
 		}
 		g.Go(func() error { return s.broker.Run(ctx) })
-		g.Go(func() error { return s.revokeLoop(ctx) })
 	}
+	g.Go(func() error { return s.papers.watch(ctx, s.broker) })
 	g.Go(func() error { return k.Run(ctx) })
-	g.Go(func() error { return k.Serve(ctx, viewers, conf) })
+	g.Go(func() error { return k.Serve(ctx, viewers, s.papers.viewersTLS()) })
 	s.tell(out, k, viewers.Addr())
 	return g.Wait()
 }
@@ -202,14 +199,14 @@ func (s *station) run(ctx context.Context, out io.Writer) error {
 // source is the broker to read from: its own, or the one that was named.
 func (s *station) source() (keeper.Source, error) {
 	if s.engine != nil {
-		return newClustered(s.engine, s.flags.broker, s.who, s.log)
+		return newClustered(s.engine, s.flags.broker, s.who.Name(), s.papers.clientTLS(), s.log)
 	}
 	if s.flags.broker != "" {
-		return keeper.FromURL(s.flags.broker, identity.KeeperPrefix+s.who.Name(), s.who.TLS(), s.log)
+		return keeper.FromURL(s.flags.broker, identity.KeeperPrefix+s.who.Name(), s.papers.clientTLS(), s.log)
 	}
 	var err error
 	s.broker, err = broker.New(broker.Config{
-		Addr: orPort(s.flags.brokerListen, s.who.Broker(), brokerPort), TLS: s.who.BrokerTLS(),
+		Addr: orPort(s.flags.brokerListen, s.who.Broker(), brokerPort), TLS: s.papers.brokerTLS(),
 		Retain: filepath.Join(s.flags.store, "retained"), Log: s.log,
 	})
 	if err != nil {
@@ -229,14 +226,6 @@ func orPort(addr, rawURL, port string) string {
 	return ":" + port
 }
 
-func (s *station) serverTLS() (*tls.Config, error) {
-	if s.flags.cert == "" {
-		return s.who.ServerTLS(), nil
-	}
-	pair, err := tls.LoadX509KeyPair(s.flags.cert, s.flags.key)
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}, err
-}
-
 func (s *station) serveMetrics(ctx context.Context, g *errgroup.Group, k *keeper.Keeper) error {
 	if s.flags.metrics == "" {
 		return nil
@@ -252,54 +241,9 @@ func (s *station) serveMetrics(ctx context.Context, g *errgroup.Group, k *keeper
 	return nil
 }
 
-// revokeEvery is how often the list of revoked certificates is looked at.
-const revokeEvery = 10 * time.Second
-
-// maxCRL bounds a list of revoked certificates.
-const maxCRL = 4 << 20
-
-// revoke reads the list of revoked certificates, if there is one and it has changed.
-func (s *station) revoke() error {
-	if s.flags.crl == "" {
-		return nil
-	}
-	info, err := os.Stat(s.flags.crl)
-	if err != nil || info.ModTime().Equal(s.revoked) {
-		return err
-	}
-	text, err := readBounded(nil, s.flags.crl, maxCRL)
-	if err != nil {
-		return err
-	}
-	if err := s.broker.Revoke(text, s.who.Authority()); err != nil {
-		return fmt.Errorf("%s: %w", s.flags.crl, err)
-	}
-	s.revoked = info.ModTime()
-	return nil
-}
-
-// revokeLoop reads the list again when it changes. A list that cannot be read leaves
-// the one before in force.
-func (s *station) revokeLoop(ctx context.Context) error {
-	tick := time.NewTicker(revokeEvery)
-	defer tick.Stop()
-	told := ""
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		err := s.revoke()
-		if err != nil && err.Error() != told {
-			s.log.Warn("the list of revoked certificates could not be read again", "err", err)
-			told = err.Error()
-		}
-	}
-}
-
-// figures adds those of the broker.
+// figures adds those of the certificates and of the broker.
 func (s *station) figures(e *exposition.Text) {
+	s.papers.figures(e)
 	if s.broker == nil {
 		return
 	}

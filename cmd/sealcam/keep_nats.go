@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -29,15 +30,16 @@ type natsFlags struct {
 
 // keepInCluster runs a keeper whose store is a cluster, until ctx ends, which is
 // no error.
-func keepInCluster(ctx context.Context, env *cli.Env, f keepFlags, who *identity.Keeper, log *slog.Logger) error {
+func keepInCluster(ctx context.Context, env *cli.Env, f keepFlags, papers *papers, log *slog.Logger) error {
+	who := papers.who
 	e, err := jetstream.Open(ctx, jetstream.Config{
-		URL: f.nats.url, TLS: who.TLS(), Creds: f.nats.creds, Replicas: f.nats.replicas,
+		URL: f.nats.url, TLS: papers.clientTLS(), Creds: f.nats.creds, Replicas: f.nats.replicas,
 		Name: identity.KeeperPrefix + who.Name(), Version: version, Rand: rand.Reader, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	s := &station{who: who, flags: f, store: e, engine: e, log: log}
+	s := &station{who: who, flags: f, store: e, engine: e, papers: papers, log: log}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.Run(running) })
 	g.Go(func() error { return s.run(running, env.Stdout) })
@@ -55,13 +57,13 @@ type clustered struct {
 	posts  feed.Feed
 }
 
-func newClustered(e *jetstream.Engine, broker string, who *identity.Keeper, log *slog.Logger) (*clustered, error) {
+func newClustered(e *jetstream.Engine, broker, name string, conf *tls.Config, log *slog.Logger) (*clustered, error) {
 	suffix := make([]byte, 6)
 	if _, err := rand.Read(suffix); err != nil {
 		return nil, err
 	}
 	posts, err := feed.NewBroker(feed.BrokerConfig{
-		MQTT:  mqtt.Config{URL: broker, TLS: who.TLS(), ClientID: identity.KeeperPrefix + who.Name() + "-" + hex.EncodeToString(suffix)},
+		MQTT:  mqtt.Config{URL: broker, TLS: conf, ClientID: identity.KeeperPrefix + name + "-" + hex.EncodeToString(suffix)},
 		Kinds: []string{feed.Roster}, Log: log,
 	})
 	if err != nil {

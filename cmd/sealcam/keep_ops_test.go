@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sealcam/sealcam/cmd/internal/cli"
 )
 
 // Every metric that the alert rules and the dashboard name is one that a running
@@ -58,5 +60,45 @@ func TestKeepTellsWhatOpsRead(t *testing.T) {
 		if m := `sealcam_keeper_alarms_total{what="` + what + `"} 0`; !strings.Contains(string(told), m) {
 			t.Errorf("a new keeper does not tell %s", m)
 		}
+	}
+}
+
+// "keep status" says in words what a running keeper's figures are, and what to do where
+// none answers.
+func TestKeepStatus(t *testing.T) {
+	address := freePort(t)
+	k := newKeeping(t, "--broker-listen", "127.0.0.1:0", "--metrics", address)
+	if _, err := k.home.AddViewer("phone"); err != nil {
+		t.Fatal(err)
+	}
+	c := k.camera("door", k.brokerURL)
+	_, roster, err := k.home.Roster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.publish("roster", roster, true)
+	k.knows()
+	for range 3 {
+		c.picture()
+	}
+	c.receipted(3)
+	said := runLine(t, []string{"keep", "status", address})
+	for _, line := range []string{
+		"source      connected\n", "households  1, 1 cameras\n", "stored      3 messages, ", "disk        ", "missing     0, 0 of them given up\n",
+		"waiting     0 messages, 0 bytes\n", "viewers     0 follow now\n", "kept        3 since it started\n", "dropped     0 since it started\n",
+	} {
+		if !strings.Contains(said, line) {
+			t.Errorf("no %q in\n%s", line, said)
+		}
+	}
+	k.stop()
+	out := new(spoken)
+	if code := run(t.Context(), &cli.Env{Stdin: strings.NewReader(""), Stdout: out, Stderr: out}, []string{"keep", "status", address}); code != cli.ExitFailed || !strings.Contains(out.String(), "--metrics "+address) {
+		t.Errorf("of no keeper: %d, %s", code, out)
+	}
+	var b strings.Builder
+	tellFigures(&b, readFigures("# HELP x y\nsealcam_keeper_source_connected 0\nsealcam_keeper_messages_total{verdict=\"kept\"} 7\nnonsense\n"))
+	if text := b.String(); !strings.Contains(text, "NOT CONNECTED") || !strings.Contains(text, "kept        7") {
+		t.Errorf("figures are told as\n%s", text)
 	}
 }

@@ -47,7 +47,7 @@ type Broker struct {
 
 // New listens on c.Addr. Connections wait until Run.
 func New(c Config) (*Broker, error) {
-	if c.TLS == nil || c.TLS.ClientCAs == nil || len(c.TLS.Certificates) == 0 {
+	if c.TLS == nil || c.TLS.ClientCAs == nil || len(c.TLS.Certificates) == 0 && c.TLS.GetCertificate == nil {
 		return nil, errors.New("broker: a certificate and the clients' authority are needed")
 	}
 	conf := c.TLS.Clone()
