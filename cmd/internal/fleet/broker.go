@@ -2,14 +2,15 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
+	"net"
 	"sync"
 	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/broker"
 	"github.com/sealcam/sealcam/cmd/internal/keeper"
-	"github.com/sealcam/sealcam/uplink/identity"
 )
 
 // spare is how many more than its cameras a broker lets in: those that came back
@@ -27,11 +28,7 @@ type site struct {
 // runBroker is the part of the broker, with its keeper.
 func runBroker(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) error {
 	w, log := world{s.config()}, partLog(stderr)
-	operator, err := identity.OpenHousehold(w.operator(), time.Now)
-	if err != nil {
-		return err
-	}
-	conf, err := operator.ServerTLS("127.0.0.1")
+	conf, err := w.serverTLS()
 	if err != nil {
 		return err
 	}
@@ -72,6 +69,10 @@ func (t *site) serve(w world, source keeper.Source, orders *json.Decoder, say *s
 	if err := t.begin(ctx, w, source, partLog(stderr)); err != nil {
 		return err
 	}
+	api, err := t.serveViewers(ctx, w, &running)
+	if err != nil {
+		return err
+	}
 	running.Go(func() { _ = t.keeper.Run(ctx) })
 	ready := "yes"
 	if t.broker != nil {
@@ -81,7 +82,7 @@ func (t *site) serve(w world, source keeper.Source, orders *json.Decoder, say *s
 	if err != nil {
 		return err
 	}
-	say.say(report{Ready: ready, Accounts: kept})
+	say.say(report{Ready: ready, API: api, Accounts: kept})
 	lines := make(chan order)
 	go func() { // until the judge has ended
 		defer close(lines)
@@ -94,6 +95,21 @@ func (t *site) serve(w world, source keeper.Source, orders *json.Decoder, say *s
 		}
 	}()
 	return t.obey(ctx, lines, say)
+}
+
+// serveViewers answers viewers over HTTPS, and returns where.
+func (t *site) serveViewers(ctx context.Context, w world, running *sync.WaitGroup) (url string, err error) {
+	conf, err := w.serverTLS()
+	if err != nil {
+		return "", err
+	}
+	l, err := net.Listen("tcp", loopback+":0")
+	if err != nil {
+		return "", err
+	}
+	conf.ClientAuth = tls.NoClientCert // who may read says so with a pass
+	running.Go(func() { _ = t.keeper.Serve(ctx, l, conf) })
+	return "https://" + l.Addr().String(), nil
 }
 
 func (t *site) obey(ctx context.Context, lines <-chan order, say *speaker) error {

@@ -14,12 +14,13 @@ const (
 	faultNode    = "node"    // one node of the cluster is killed, and started again
 	faultKeeper  = "keeper"  // the cluster's keeper is
 	faultClock   = "clock"   // some cameras' clocks are wrong, from the start
-	faultRelay   = "relay"   // who stands between keeper and viewers swaps, replays and changes messages
+	faultRelay   = "relay"   // who stands between broker and viewers swaps, replays and changes messages
+	faultLiar    = "liar"    // a keeper between the true one and viewers lies
 )
 
 // FaultNames returns every kind of trouble.
 func FaultNames() []string {
-	return []string{faultCut, faultFlap, faultRestart, faultNode, faultKeeper, faultClock, faultRelay}
+	return []string{faultCut, faultFlap, faultRestart, faultNode, faultKeeper, faultClock, faultRelay, faultLiar}
 }
 
 // chosen checks names.

@@ -64,6 +64,9 @@ func TestFleet(t *testing.T) {
 	if r.Watched.Shown == 0 || r.Watched.Missing != 0 || r.Watched.Tampered == 0 || r.Watched.Refused["wrong camera"]+r.Watched.Refused["broken seal"]+r.Watched.Refused["malformed"] == 0 {
 		t.Errorf("watched %+v", r.Watched)
 	}
+	if l := r.Liar; l == nil || l.Shown == 0 || l.Tampered == 0 || l.Refused["not what was asked for"]+l.Refused["not given"] == 0 {
+		t.Errorf("lied to %+v", l)
+	}
 	var kinds []string
 	for _, b := range r.Returns {
 		kinds = append(kinds, b.Fault)
@@ -97,7 +100,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Lost != 0 || r.Wrong != 0 || r.Doubtful != 0 || r.Arrived != r.Sealed || r.Sealed < 50 {
-		t.Errorf("lost %d, wrong %d, %d in doubt; %d of %d arrived: %v %v", r.Lost, r.Wrong, r.Doubtful, r.Arrived, r.Sealed, r.Watched, r.Notes)
+		t.Errorf("lost %d, wrong %d, %d in doubt; %d of %d arrived: %v %v %v", r.Lost, r.Wrong, r.Doubtful, r.Arrived, r.Sealed, r.Watched, r.Verdicts, r.Notes)
 	}
 	if len(r.Returns) != 2 || r.Watched.Shown == 0 {
 		t.Errorf("came back after %v; watched %+v", r.Returns, r.Watched)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -62,6 +63,7 @@ type Report struct {
 	Verdicts    map[string]uint64 `json:"verdicts"` // of the keeper since its last start
 	Refusals    map[string]uint64 `json:"refusals"` // what cameras did not obey, by kind and reason
 	Watched     Watched           `json:"watched"`
+	Liar        *Lied             `json:"liar,omitempty"` // what viewers saw who read from a keeper that lies
 	Returns     []Return          `json:"returns"`
 
 	Connected   time.Duration `json:"connected_ns"` // from the beginning until all cameras were there
@@ -128,7 +130,8 @@ func (r *Report) returned(run *run, back Return) {
 func (r *Report) finish(run *run) {
 	c, b := run.cameras.stats(), run.broker.stats()
 	r.Watched = run.screens.watched()
-	r.Wrong = r.Watched.Wrong + int(b.Bad)
+	r.Liar = run.screens.lies()
+	r.Wrong = run.screens.wrong() + int(b.Bad)
 	r.Refusals = c.Refusals
 	r.SealedBytes, r.Connections, r.Resumed, r.Verdicts = c.Bytes, c.Connects, b.Resumed, b.Verdicts
 	for i := range r.Returns {
@@ -161,6 +164,9 @@ func (r *Report) WriteTable(out io.Writer) error {
 		line("not kept", "%d messages that were acknowledged before something was killed; %d of them were sent again", r.Torn, r.Torn-min(r.Doubtful, r.Torn))
 	}
 	line("watched", "%d households: %d pictures shown, %d still missing; %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Missing, r.Watched.Tampered, words(r.Watched.Refused))
+	if l := r.Liar; l != nil {
+		line("lied to", "%d households: %d pictures shown, %d still missing; %d lies, of which %s; refused %s", l.Households, l.Shown, l.Missing, l.Tampered, words(l.Told), words(l.Refused))
+	}
 	line("not obeyed", "by cameras: %s", words(r.Refusals))
 	for _, b := range r.Returns {
 		line("after "+b.Fault, "all back in %v; at most %d connections a second of %d, %d turned away", b.Took.Round(time.Second/10), b.Peak, r.Bound, b.Turned)
@@ -176,7 +182,11 @@ func (r *Report) WriteTable(out io.Writer) error {
 			fmt.Fprintf(out, "\nconnections a second after the "+what(b.Fault)+" was killed\n%s", chart(b.Rates, r.Bound))
 		}
 	}
-	for _, e := range append(r.Watched.Examples, r.Notes...) {
+	examples := r.Watched.Examples
+	if r.Liar != nil {
+		examples = slices.Concat(examples, r.Liar.Examples)
+	}
+	for _, e := range slices.Concat(examples, r.Notes) {
 		fmt.Fprintln(out, e)
 	}
 	for _, u := range r.Unkept[:min(maxExamples, len(r.Unkept))] {

@@ -29,6 +29,7 @@ type run struct {
 	nodes   []*node // of that
 	url     string
 	screens *screens
+	api     string              // of the keeper that was started last
 	kept    map[string]*account // what the keeper had when it was started last
 
 	began  time.Time // the judge
@@ -89,10 +90,9 @@ func (r *run) live(ctx context.Context) error {
 	watching, stop := context.WithCancel(ctx)
 	var watched sync.WaitGroup
 	defer func() { stop(); watched.Wait() }()
-	hostile, _ := chosen(r.Faults)
 	var err error
 	first, _, _ := strings.Cut(r.url, ",")
-	if r.screens, err = r.world.newScreens(first, hostile[faultRelay]); err != nil {
+	if r.screens, err = r.world.newScreens(first, r.api); err != nil {
 		return err
 	}
 	watched.Go(func() { r.screens.run(watching) })
@@ -127,6 +127,7 @@ func (r *run) startSite(addr string) (err error) {
 		}
 		ready, err := r.broker.hear(r.patience())
 		r.url, r.kept = ready.Ready, ready.Accounts
+		r.readFrom(ready.API)
 		return err
 	}
 	if r.nodes == nil {
@@ -141,10 +142,18 @@ func (r *run) startSite(addr string) (err error) {
 			return err
 		}
 		ready, err := r.broker.hear(r.patience())
+		r.readFrom(ready.API)
 		if r.kept = ready.Accounts; err == nil || time.Now().After(late) {
 			return err
 		}
 		r.broker.kill()
+	}
+}
+
+// readFrom says where the keeper answers, which runs on another port each time.
+func (r *run) readFrom(api string) {
+	if r.api = api; r.screens != nil && r.screens.liar != nil {
+		r.screens.liar.repeat(api)
 	}
 }
 
@@ -206,7 +215,7 @@ func (r *run) tick(ctx context.Context) error {
 	}
 	p := Progress{
 		Step: r.step, At: now, Of: r.Cameras, Fault: r.fault, Up: c.Up, Rate: r.series.rate(),
-		Sealed: c.Sealed, Arrived: b.Arrived, Waiting: c.Waiting, Wrong: r.screens.watched().Wrong,
+		Sealed: c.Sealed, Arrived: b.Arrived, Waiting: c.Waiting, Wrong: r.screens.wrong(),
 	}
 	if !r.first.IsZero() {
 		p.At, p.Done, p.Of = time.Since(r.first), int(time.Since(r.first)/time.Second), int(r.For/time.Second)

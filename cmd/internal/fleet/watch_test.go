@@ -36,7 +36,7 @@ func TestWrongIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &screens{seen: Watched{Refused: map[string]int{}}}
-	sc := &screen{all: s, home: v.Household(), ours: map[seal.CameraID]bool{camera.ID(): true}, shown: map[string]bool{}}
+	sc := &screen{all: s, seen: &s.seen, home: v.Household(), ours: map[seal.CameraID]bool{camera.ID(): true}, shown: map[string]bool{}}
 	seq, prev := uint64(0), [32]byte{}
 	show := func(c caption) {
 		t.Helper()

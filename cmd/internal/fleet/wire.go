@@ -67,6 +67,7 @@ func (c Config) setup(addr string) *Setup {
 // report is one line from a part.
 type report struct {
 	Ready    string              `json:",omitempty"` // it is; the broker says its address
+	API      string              `json:",omitempty"` // with Ready: where its keeper answers viewers
 	Stats    *sideStats          `json:",omitempty"`
 	Measured *Memory             `json:",omitempty"`
 	Accounts map[string]*account `json:",omitempty"` // by camera: the last line, a broker's first one, or when asked

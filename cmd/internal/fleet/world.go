@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,8 +28,12 @@ func (w world) kept() string        { return filepath.Join(w.Dir, "kept") }
 // the fleet's.
 func (w world) operator() string { return filepath.Join(w.Dir, "operator") }
 
-// viewerName is the viewer that every household has.
-const viewerName = "judge"
+// viewerName is the viewer that every household has; readerName is one more that
+// households have who are watched, if a keeper lies to them.
+const (
+	viewerName = "judge"
+	readerName = "reader"
+)
 
 // make makes all keys, and the households that know them. done is told how many
 // cameras there are.
@@ -95,6 +100,11 @@ func (w world) makeHome(home int, key, cert []byte, keeper seal.Keeper) (cameras
 	if _, err := h.AddViewer(viewerName); err != nil {
 		return 0, err
 	}
+	if home < w.Watched && slices.Contains(w.Faults, faultLiar) {
+		if _, err := h.AddViewer(readerName); err != nil {
+			return 0, err
+		}
+	}
 	if err := h.EnrollKeeper(keeper); err != nil {
 		return 0, err
 	}
@@ -117,6 +127,15 @@ func (w world) makeHome(home int, key, cert []byte, keeper seal.Keeper) (cameras
 		}
 	}
 	return len(all), nil
+}
+
+// serverTLS is how whoever serves in this run shows who it is.
+func (w world) serverTLS() (*tls.Config, error) {
+	operator, err := identity.OpenHousehold(w.operator(), time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return operator.ServerTLS(loopback)
 }
 
 // watcherTLS is how the judge reaches the broker: as the viewer of the first
