@@ -16,11 +16,12 @@ const fleetText = `
 Runs thousands of cameras on this machine: each with its own keys, seals, spool and
 connection over MQTT and TLS, as on a board, and without a lens. Their events follow
 the hours of a day; networks are cut, the broker is killed and started again, clocks
-are wrong, and who stands between swaps messages, all by the seed. In the end what
-was sealed is compared with what arrived.
+are wrong, who stands between swaps messages, and some viewers read from a keeper
+that lies, all by the seed. In the end what was sealed is compared with what arrived.
 
-Exit code 0 means that nothing was lost, and nothing was shown under a camera or
-household that did not take it; 1 that it was not so.
+Exit code 0 means that nothing was lost, or left where nobody asks for it, and
+nothing was shown under a camera or household that did not take it; 1 that it was
+not so.
 
 With --growth smaller fleets run first (100, 1000, ...), and a table says what a
 camera costs in each.
