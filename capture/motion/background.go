@@ -114,7 +114,7 @@ func (s sums) line() (gain, shift int32) {
 // step compares pix with the background, sets in out what stands out by more than
 // its floor over its noise, and learns from the rest. Where the picture is dark, contrasts
 // are smaller, and half of the floor suffices.
-func (b *background) step(pix []uint8, out mask, dt time.Duration) {
+func (b *background) step(pix []uint8, out, held mask, dt time.Duration) {
 	b.age++
 	// The mean follows within 3 s, and faster after a seed, as the mean of the frames since.
 	alpha := int32(min(dt.Seconds()/3, 0.25) * (1 << 12))
@@ -125,17 +125,22 @@ func (b *background) step(pix []uint8, out mask, dt time.Duration) {
 	// times as fast as it falls.
 	up := int32(min(dt.Seconds(), 0.25) * 3 * 256)
 	down := max(up/9, 1)
+	r := rates{alpha, up, down}
 	b.expose()
 	for y := range b.h {
 		row := pix[y*b.w : (y+1)*b.w]
 		mean := b.mean[y*b.w : (y+1)*b.w][:len(row)]
 		noise := b.noise[y*b.w : (y+1)*b.w][:len(row)]
 		floor := b.floor[y*b.w : (y+1)*b.w][:len(row)]
-		words := out.row(y)
+		words, kept := out.row(y), held.row(y)
 		for i := range words {
 			from := i << 6
 			to := min(from+64, len(row))
-			words[i] = compare(row[from:to], floor[from:to], mean[from:to], noise[from:to], rates{alpha, up, down})
+			if kept[i] != 0 {
+				words[i] = compareHeld(row[from:to], floor[from:to], mean[from:to], noise[from:to], r, kept[i])
+				continue
+			}
+			words[i] = compare(row[from:to], floor[from:to], mean[from:to], noise[from:to], r)
 		}
 	}
 }
@@ -171,6 +176,20 @@ func compare(row []uint8, floor, mean, noise []uint16, r rates) (set uint64) {
 			// Whether noise rises is a matter of chance: no branch may depend on it.
 			noise[x] = uint16(max(n-r.down+(n-ad)>>31&both, 0))
 		}
+	}
+	return set
+}
+
+// compareHeld is compare where somebody is in some of the pixels: of those it learns nothing,
+// for what of him is nearly as bright as what he stands before would be learned, and he with it.
+func compareHeld(row []uint8, floor, mean, noise []uint16, r rates, held uint64) (set uint64) {
+	var means, noises [64]uint16
+	copy(means[:], mean)
+	copy(noises[:], noise)
+	set = compare(row, floor, mean, noise, r)
+	for ; held != 0; held &= held - 1 {
+		x := bits.TrailingZeros64(held)
+		mean[x], noise[x] = means[x], noises[x]
 	}
 	return set
 }

@@ -9,10 +9,12 @@ const steady = 200 * time.Millisecond
 func (d *Detector) judge() Verdict {
 	v := Verdict{Boxes: d.boxes[:0], Refused: d.refused}
 	var best *track
+	lost := false // somebody is in the picture and out of sight
 	born := d.now
 	for i := range d.tracks {
 		t := &d.tracks[i]
 		if !t.used || !t.inView {
+			lost = lost || t.used && t.raised && !d.atEdge(t.held.box())
 			continue
 		}
 		if t.raised {
@@ -46,7 +48,7 @@ func (d *Detector) judge() Verdict {
 	}
 	if d.open {
 		v.Event = &d.event
-		v.Moving = d.now-d.seen <= steady
+		v.Moving = d.now-d.seen <= steady && (!d.gone || d.now == d.seen) || lost
 		gap := d.cfg.Gap
 		if d.gone {
 			gap /= 3
@@ -63,11 +65,15 @@ func (d *Detector) judge() Verdict {
 // after that has gone; who is lost in its middle may stand behind a tree.
 func (d *Detector) leaving(boxes []Box) bool {
 	for _, b := range boxes {
-		if b.X > 1 && b.Y > 1 && b.X+b.W < d.w-1 && b.Y+b.H < d.h-1 {
+		if !d.atEdge(b) {
 			return false
 		}
 	}
 	return true
+}
+
+func (d *Detector) atEdge(b Box) bool {
+	return b.X <= 1 || b.Y <= 1 || b.X+b.W >= d.w-1 || b.Y+b.H >= d.h-1
 }
 
 // Step is a place where what was found stood.

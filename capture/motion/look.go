@@ -25,6 +25,7 @@ type looks struct {
 const (
 	minSharp = 0.6
 	maxKept  = 0.6
+	softest  = 0.8 * minSharp // of a body, on a single frame
 )
 
 // solid says whether it looks like a body.
@@ -32,7 +33,7 @@ func (l *looks) solid() bool { return l.sharp > minSharp && l.kept < maxKept }
 
 // plausible says whether it may be a body, though its edges are soft for one: nothing is
 // believed on a frame that shows it otherwise, whatever it looked like before.
-func (l *looks) plausible() bool { return l.sharp > 0.8*minSharp && l.kept < maxKept }
+func (l *looks) plausible() bool { return l.sharp > softest && l.kept < maxKept }
 
 // inspect looks closely at b, in pix.
 func (d *Detector) inspect(b *blob, pix []uint8) looks {

@@ -120,6 +120,7 @@ type Detector struct {
 	found    mask // raw without specks
 	spare    mask
 	masked   mask
+	held     mask       // what the background must not learn: who is followed, and what is near
 	prev     []uint8    // the luma before
 	past     [2][]uint8 // lumas of a while ago, the older one first
 	pastAt   [2]time.Duration
@@ -207,7 +208,7 @@ func (d *Detector) remember(pix []uint8) {
 func (d *Detector) look(pix []uint8, dt time.Duration) {
 	before := d.bg.share
 	d.bg.compensate(pix, d.raw)
-	d.bg.step(pix, d.raw, dt)
+	d.bg.step(pix, d.raw, d.held, dt)
 	d.raw.clear(d.masked)
 	d.bg.share = float64(d.raw.count()) / float64(d.w*d.h)
 	// What changes nearly everything, or much of it at once, is light. A person
@@ -222,7 +223,7 @@ func (d *Detector) look(pix []uint8, dt time.Duration) {
 	d.blobs.join()
 	d.follow(pix, dt)
 	d.release(pix)
-	d.bg.absorb(pix, d.raw, d.spare, dt)
+	d.bg.absorb(pix, d.raw, d.held, dt)
 }
 
 // restart takes pix for the background. What was followed is lost; an open event
@@ -235,6 +236,7 @@ func (d *Detector) restart(pix []uint8, fresh bool) {
 		d.pastAt[i] = d.now
 	}
 	d.raw.reset()
+	d.held.reset()
 	d.tracks = [maxTracks]track{}
 	d.quiet = d.now + 400*time.Millisecond
 	if d.switched { // exposure has come to rest: daynight has waited for it
@@ -275,7 +277,7 @@ func (d *Detector) idle(at time.Duration) Verdict {
 func (d *Detector) resize(w, h int) {
 	d.w, d.h = w, h
 	d.bg.resize(w, h)
-	for _, m := range []*mask{&d.raw, &d.found, &d.spare, &d.masked} {
+	for _, m := range []*mask{&d.raw, &d.found, &d.spare, &d.masked, &d.held} {
 		m.resize(w, h)
 	}
 	d.prev = make([]uint8, w*h)

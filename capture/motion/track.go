@@ -24,6 +24,7 @@ type track struct {
 	seen    time.Duration // last in view
 	moved   time.Duration // last changed
 	box     Box
+	held    hold    // where it was of late
 	cx, cy  float64 // middle
 	way     way
 	anchor  Box           // where it stood ...
@@ -35,6 +36,7 @@ type track struct {
 	of      float64 // frames of late: one that was a second ago counts a third
 	solid   float64 // of those, in which it looked like a body
 	slight  float64 // of those, in which it was no larger than the weather
+	soft    float64 // of those, in which it had no edges to speak of
 	bodily  float64 // of those, in which it also moved
 	creeps  float64 // frames of late in which it crept ...
 	wholly  float64 // ... and looked like a body
@@ -67,20 +69,28 @@ func (d *Detector) follow(pix []uint8, dt time.Duration) {
 	}
 	for i := range d.tracks {
 		t := &d.tracks[i]
-		patience := 400 * time.Millisecond
-		if t.sure {
-			patience = time.Second
-		}
-		if t.used && !t.inView && d.now-t.seen > max(patience, 2*dt) {
+		if t.used && !t.inView && d.now-t.seen > max(d.patience(t), 2*dt) {
 			d.end(t)
 		}
 	}
 }
 
+// patience is how long t is waited for after it was seen last. Nobody leaves the picture but
+// over its edge: who is lost within it stands before, or behind, what is as bright as he is.
+func (d *Detector) patience(t *track) time.Duration {
+	switch {
+	case !t.sure:
+		return 400 * time.Millisecond
+	case d.atEdge(t.held.box()):
+		return time.Second
+	}
+	return d.cfg.Gap
+}
+
 // match returns the blob that continues t, or -1: the one that shares the most
 // with the place where t should be by now.
 func (d *Detector) match(t *track, dt time.Duration) int {
-	sec := (d.now - t.seen).Seconds()
+	sec := min((d.now - t.seen).Seconds(), 0.5)
 	mx, my := int(math.Round(t.vx*sec)), int(math.Round(t.vy*sec))
 	reach := 2 + d.h/45 + int(dt.Seconds()*float64(d.h)/8)
 	x0, y0 := t.box.X+min(mx, 0)-reach, t.box.Y+min(my, 0)-reach
@@ -126,6 +136,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 		t.vy += 0.4 * ((cy-t.cy)/sec - t.vy)
 	}
 	t.cx, t.cy, t.box, t.area = cx, cy, b.box(), b.area
+	t.held.take(t.box, dt)
 	t.inView, t.seen = true, d.now
 	t.way.on(t.box, cx, cy, d.now)
 	if !t.nearAnchor() {
@@ -136,6 +147,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	fade := math.Exp(-dt.Seconds() / max(1, 6*dt.Seconds()))
 	body := one(l.solid())
 	t.slight = t.slight*fade + one(float64(2*b.area) < d.weather.asks())
+	t.soft = t.soft*fade + one(l.sharp < softest)
 	t.of, t.solid = t.of*fade+1, t.solid*fade+body
 	t.bodily, t.creeps, t.wholly = t.bodily*fade, t.creeps*fade, t.wholly*fade
 	least := max(2, b.area/12)
@@ -151,8 +163,8 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	switch {
 	case !t.sure:
 		t.sure = l.plausible() && d.convincing(t)
-	case 4*t.slight > 3*t.of:
-		t.sure, t.raised = false, false // it was weather after all
+	case 4*t.slight > 3*t.of, 4*t.soft > 3*t.of:
+		t.sure, t.raised = false, false // it was weather, or light, after all
 	}
 	if l.ghost > 1.5 && d.now-t.moved > 300*time.Millisecond {
 		t.ghostly++
@@ -161,6 +173,25 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	}
 	t.score = d.score(t, l)
 	d.permit(t)
+}
+
+// hold is the box that something filled of late: it grows with it at once, and shrinks in a
+// second or two. What of somebody is as bright as what he stands before is within it.
+type hold struct{ x0, y0, x1, y1 float64 }
+
+func (h *hold) take(b Box, dt time.Duration) {
+	x0, y0, x1, y1 := float64(b.X), float64(b.Y), float64(b.X+b.W), float64(b.Y+b.H)
+	if h.x1 == 0 {
+		*h = hold{x0, y0, x1, y1}
+	}
+	k := min(dt.Seconds()/1.5, 1)
+	h.x0, h.y0 = min(x0, h.x0+k*(x0-h.x0)), min(y0, h.y0+k*(y0-h.y0))
+	h.x1, h.y1 = max(x1, h.x1+k*(x1-h.x1)), max(y1, h.y1+k*(y1-h.y1))
+}
+
+func (h *hold) box() Box {
+	x, y := int(h.x0), int(h.y0)
+	return Box{x, y, int(math.Ceil(h.x1)) - x, int(math.Ceil(h.y1)) - y}
 }
 
 func one(yes bool) float64 {
@@ -238,12 +269,12 @@ func (d *Detector) score(t *track, l looks) float64 {
 	return size * sure * min(1, 0.4+l.sharp)
 }
 
-// release leaves in d.spare the pixels of those who are followed, which the
+// release leaves in d.held the pixels of those who are followed, which the
 // background must not learn, and lets go of what is a part of the picture by now: what
 // has stood in one place for too long, and the hole in the background that somebody
 // leaves who was in it from the beginning.
 func (d *Detector) release(pix []uint8) {
-	d.spare.reset()
+	d.held.reset()
 	for i := range d.tracks {
 		t := &d.tracks[i]
 		if !t.used || !t.sure {
@@ -253,8 +284,8 @@ func (d *Detector) release(pix []uint8) {
 			d.forget(t, pix)
 			continue
 		}
-		b := t.box
-		d.spare.fill(b.X-1, b.Y-1, b.X+b.W+1, b.Y+b.H+1)
+		b := t.held.box()
+		d.held.fill(b.X-1, b.Y-1, b.X+b.W+1, b.Y+b.H+1)
 	}
 }
 

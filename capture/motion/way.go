@@ -15,9 +15,10 @@ type way struct {
 	steps  int // since the beginning
 }
 
+// spot is where something was: its middle and, of what came in at an edge, its front.
 type spot struct {
-	x, y float64
-	at   time.Duration
+	x, y, front float64
+	at          time.Duration
 }
 
 const paceOfWay = 90 * time.Millisecond
@@ -34,16 +35,14 @@ func (p *way) begin(b *blob, cx, cy float64, w int, now time.Duration) {
 	p.spots[0] = p.place(b.box(), cx, cy, now)
 }
 
-// place is the point whose way it is: of what came in at an edge, and grows at
-// first, its front; of anything else its middle.
 func (p *way) place(b Box, cx, cy float64, now time.Duration) spot {
 	switch p.side {
 	case -1:
-		return spot{float64(b.X + b.W), cy, now}
+		return spot{cx, cy, float64(b.X + b.W), now}
 	case 1:
-		return spot{float64(b.X), cy, now}
+		return spot{cx, cy, float64(b.X), now}
 	}
-	return spot{cx, cy, now}
+	return spot{cx, cy, cx, now}
 }
 
 // on goes on to where it is now.
@@ -61,21 +60,33 @@ func (p *way) last(n int) *spot { return &p.spots[(p.steps-n)%len(p.spots)] }
 // known is how many steps are still known, a second and a half at most.
 func (p *way) known() int { return min(p.steps, len(p.spots)-1) }
 
-// of returns how far the steps of late lead, and how long the way was.
-func (p *way) of() (net, length float64) {
+// of returns how far the steps of late lead, and how long the way was: of the front, or of the
+// middle. What comes in at an edge grows at first, so that its middle falls behind; the front
+// of somebody trembles, who walks after his shadow.
+func (p *way) of(front bool) (net, length float64) {
 	n := p.known()
 	for i := range n {
-		a, b := p.last(i+1), p.last(i)
-		length += math.Hypot(b.x-a.x, b.y-a.y)
+		length += p.last(i).from(p.last(i+1), front)
 	}
-	a, b := p.last(n), p.last(0)
-	return math.Hypot(b.x-a.x, b.y-a.y), length
+	return p.last(0).from(p.last(n), front), length
+}
+
+// from returns how far it is from o.
+func (s *spot) from(o *spot, front bool) float64 {
+	if front {
+		return math.Hypot(s.front-o.front, s.y-o.y)
+	}
+	return math.Hypot(s.x-o.x, s.y-o.y)
 }
 
 // leads says whether the way leads somewhere: over least pixels, and over a
 // part of size, the body's own; the more of it, the fewer steps suffice.
 func (p *way) leads(least, size float64) bool {
-	net, length := p.of()
+	return p.goes(least, size, false) || p.side != 0 && p.goes(least, size, true)
+}
+
+func (p *way) goes(least, size float64, front bool) bool {
+	net, length := p.of(front)
 	straight := net / max(length, 1e-9)
 	switch {
 	case net < least:
@@ -85,17 +96,21 @@ func (p *way) leads(least, size float64) bool {
 	case p.steps >= 4 && size > 5.5 && straight > 0.6 && net > 1.2*size:
 		return true // its outline trembles, as that of somebody who walks into his shadow
 	}
-	return net > 0.5*size && (p.steps >= 3 && straight > 0.6 || p.steps >= 2 && straight > 0.8 && p.side != 0)
+	return net > 0.5*size && (p.steps >= 3 && straight > 0.6 || p.steps >= 2 && straight > 0.8 && front)
 }
 
 // flies says whether something of this size moves as nothing does that walks or
 // drives: so many times its own size in a second, or nearly so and not straight on.
 func (p *way) flies(size float64) bool {
+	return p.rushes(size, false) && (p.side == 0 || p.rushes(size, true))
+}
+
+func (p *way) rushes(size float64, front bool) bool {
 	n := p.known()
 	if n < 2 {
 		return false
 	}
-	net, length := p.of()
+	net, length := p.of(front)
 	sec := (p.last(0).at - p.last(n).at).Seconds()
 	speed, straight := length/sec/max(size, 1), net/max(length, 1e-9)
 	return speed > 8 || speed > 4 && (straight < 0.95 || sec < 0.8) || speed > 2.5 && straight < 0.75

@@ -1,0 +1,89 @@
+package motion_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/sealcam/sealcam/capture"
+	"github.com/sealcam/sealcam/capture/motion"
+)
+
+// TestLostInThePicture wants somebody who goes out of sight in the middle of the picture, as
+// before a wall of his coat's colour, to stay in it for a while, and to be the same when he is
+// found again; and who left over the edge to have left at once.
+func TestLostInThePicture(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), 71)
+	if n := s.rest(2 * time.Second); n < 19 {
+		t.Errorf("of 20 frames out of sight %d move", n)
+	}
+	if n := s.walk(from(71), s.w); n < 30 {
+		t.Errorf("found again, %d frames move", n)
+	}
+	if n := s.rest(2 * time.Second); n > 0 {
+		t.Errorf("%d frames move after the person left", n)
+	}
+	if len(s.ids) != 1 {
+		t.Errorf("%d events, want 1", len(s.ids))
+	}
+	s.walk(from(-7), 71)
+	if n := s.rest(6 * time.Second); n > 27 {
+		t.Errorf("of 60 frames without him %d move", n)
+	}
+}
+
+// TestStandsBeforeHisColour wants who stands before something a little brighter than he is to
+// be found for as long as he stands there: on frames that hardly show him, he must not be learned.
+func TestStandsBeforeHisColour(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), 71)
+	// He is by 6 to 12 grey levels darker than the wall: seen at times.
+	moving := 0
+	for i := range 200 {
+		s.extra = func(x, y int) int {
+			if x >= 71 && x < 78 && y >= 40 && y < 60 {
+				return -6 - i%13/2
+			}
+			return 0
+		}
+		if s.show(capture.LightDay).Moving {
+			moving++
+		}
+	}
+	if moving < 195 {
+		t.Errorf("of 200 frames %d move", moving)
+	}
+	s.extra = nil
+	s.walk(from(71), s.w)
+	if n := s.rest(5 * time.Second); n > 2 {
+		t.Errorf("%d frames move after he left: a ghost", n)
+	}
+	if len(s.ids) != 1 {
+		t.Errorf("%d events, want 1", len(s.ids))
+	}
+}
+
+// TestLightTakesNobodysPlace wants an event to end when what is followed has no edges any more:
+// a spider before the lens has taken the place of somebody behind it.
+func TestLightTakesNobodysPlace(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), 71)
+	moving := 0
+	for i := range 150 {
+		cx := 74 + 6*math.Sin(float64(i)/5)
+		s.extra = func(x, y int) int {
+			dx, dy := (float64(x)-cx)/14, (float64(y)-50)/14
+			return int(-70 * math.Exp(-dx*dx-dy*dy))
+		}
+		if s.show(capture.LightDay).Moving {
+			moving++
+		}
+	}
+	if moving > 60 {
+		t.Errorf("a soft shape sways where somebody was, and %d of 150 frames move", moving)
+	}
+}
