@@ -138,7 +138,7 @@ func (s *lanes) race(seg []byte) {
 			}
 			s.fetch(i)
 			l.fill(seg)
-			if l.base+8*winSize > p.end || cap(p.diffs)-len(p.diffs) < outSize {
+			if l.base+8*winSize > p.end || cap(p.diffs)-len(p.diffs) < 2*outSize { // for one more fetch here, and those of finish
 				return
 			}
 		}
@@ -148,11 +148,14 @@ func (s *lanes) race(seg []byte) {
 // fetch takes from lane i what it has read of whole MCUs.
 func (s *lanes) fetch(i int) {
 	l, p := &s.lane[i], &s.parts[i]
-	each := uint(len(s.blocks))
+	each, bright := uint(len(s.blocks)), uint(s.bright)
 	whole := l.n - l.n%each
+	at := len(p.diffs)
+	p.diffs = p.diffs[:at+int(whole/each*bright)]
 	for j := uint(s.first); j < whole; j += each {
-		for _, sum := range l.out[j : j+uint(s.bright)] {
-			p.diffs = append(p.diffs, int16(int32(sum<<(32-12-diffAt))>>(32-12)))
+		for k := j; k < j+bright; k++ {
+			p.diffs[at] = int16(int32(l.out[k%outSize]<<(32-12-diffAt)) >> (32 - 12))
+			at++
 		}
 	}
 	l.n = uint(copy(l.out[:], l.out[whole:l.n]))
@@ -180,29 +183,57 @@ func (s *lanes) settle(i int, p *picture, at place, last int) place {
 		return at
 	}
 	at.bit = s.lane[i].base + int(s.lane[i].at)
-	bright := s.blocks[s.first : s.first+s.bright]
-	var offset [len(DC{}.blocks)]int // of the blocks of an MCU, in pix
-	for j, b := range bright {
-		offset[j] = b.dy*p.w + b.dx
-	}
-	x, y := at.mcu%p.across*p.bw, at.mcu/p.across*p.bh
-	for diffs := s.parts[i].diffs; len(diffs) >= len(bright) && at.mcu < last; at.mcu++ {
-		if x+p.bw <= p.w && y+p.bh <= p.h {
-			pix := p.pix[y*p.w+x:]
-			for j, diff := range diffs[:len(bright)] {
-				at.pred += int32(diff)
-				pix[offset[j%len(offset)]] = p.grey(at.pred)
-			}
-		} else {
-			for j, b := range bright {
-				at.pred += int32(diffs[j])
-				p.put(x+b.dx, y+b.dy, at.pred)
-			}
-		}
-		diffs = diffs[len(bright):]
-		if x += p.bw; x >= p.across*p.bw {
-			x, y = 0, y+p.bh
-		}
+	for diffs := s.parts[i].diffs; len(diffs) >= s.bright && at.mcu < last; {
+		x, y := at.mcu%p.across, at.mcu/p.across
+		n := min(len(diffs)/s.bright, last-at.mcu, p.across-x)
+		at.pred = p.putRow(x, y, diffs[:n*s.bright], at.pred)
+		diffs = diffs[n*s.bright:]
+		at.mcu += n
 	}
 	return at
+}
+
+// putRow stores the blocks of MCUs one behind the other, from column x of row y on. The
+// first one's DC coefficient differs from pred, each other's from the one before, by
+// diffs. It returns the last one's.
+func (p *picture) putRow(x, y int, diffs []int16, pred int32) int32 {
+	n := 0 // MCUs that lie in the picture as a whole
+	if (y+1)*p.bh <= p.h {
+		n = min(len(diffs)/(p.bw*p.bh), p.w/p.bw-x)
+	}
+	switch {
+	case n <= 0:
+		n = 0
+	case p.bh == 1:
+		n *= p.bw
+		to := p.pix[y*p.w+x*p.bw:][:n]
+		for i, diff := range diffs[:n] {
+			pred += int32(diff)
+			to[i] = p.grey(pred)
+		}
+	case p.bh == 2 && p.bw == 2:
+		above := p.pix[2*y*p.w+2*x:][:2*n]
+		below := p.pix[(2*y+1)*p.w+2*x:][:2*n]
+		n *= 4
+		for i := 0; i < n; i += 4 {
+			d := diffs[i : i+4 : i+4]
+			a, b := above[i/2:i/2+2], below[i/2:i/2+2]
+			pred += int32(d[0])
+			a[0] = p.grey(pred)
+			pred += int32(d[1])
+			a[1] = p.grey(pred)
+			pred += int32(d[2])
+			b[0] = p.grey(pred)
+			pred += int32(d[3])
+			b[1] = p.grey(pred)
+		}
+	default:
+		n = 0
+	}
+	for i, diff := range diffs[n:] {
+		pred += int32(diff)
+		mcu, j := (n+i)/(p.bw*p.bh), (n+i)%(p.bw*p.bh)
+		p.put((x+mcu)*p.bw+j%p.bw, y*p.bh+j/p.bw, pred)
+	}
+	return pred
 }

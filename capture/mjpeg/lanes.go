@@ -35,11 +35,19 @@ const (
 	stepBits = 22
 
 	laneSize = 8 * lookSize // of the tables of three components, and a power of two
+
+	// An AC code that is longer than a look is found by a second one, for which the odd
+	// entry of the first has a place in long in its low bits: there are 16 entries, one for
+	// each way in which the bits go on. The standard tables have 8 such places each.
+	longSize   = 1024 // of three components, and a power of two
+	longPlaces = 20   // of each component; codes without one are for careful
+	longEach   = 1 << (16 - lookBits)
 )
 
 // laneTables is what all lanes look into.
 type laneTables struct {
-	tab [laneSize]uint32
+	tab  [laneSize]uint32
+	long [longSize]uint32 // the first longEach are odd, as is each that is no code
 	// next says where to look after a step: which table (low 24 bits) and which state
 	// that is (high 8). It is found by the state before, plus 1 if its block has ended.
 	// States are four times the block's number in the MCU, plus 2 behind its first step.
@@ -96,11 +104,43 @@ func (t *laneTables) copy(b *block) {
 			ac[i] = bits | uint32(e)>>5<<coefAt
 		}
 	}
+	t.copyLong(b, ac)
+}
+
+// copyLong finds places in long for the codes of b that are longer than a look.
+func (t *laneTables) copyLong(b *block, ac []uint32) {
+	for i := range longEach {
+		t.long[i] = odd
+	}
+	place := longEach * (1 + longPlaces*int(b.tables))
+	last := place + longEach*longPlaces
+	for i, e := range b.ac {
+		if e != 0 || place == last {
+			continue
+		}
+		ac[i] = odd | uint32(place)
+		for j := range uint64(longEach) {
+			t.long[place] = odd
+			if bits, coefs := b.acDef.step((uint64(i)<<4 | j) << 48); bits != 0 && bits <= stepBits {
+				t.long[place] = uint32(coefs<<coefAt | bits)
+			}
+			place++
+		}
+	}
 }
 
 // look returns the entry for what is at the top of w, of a lane at x.
 func (t *laneTables) look(x uint32, w uint64) uint32 {
 	return t.tab[(x+uint32(w>>(64-lookBits)))&(laneSize-1)]
+}
+
+// again returns the entry for a second look at what is at the top of w, 16 bits, where
+// the first one gave e. It is odd, and nothing else, where that does not help.
+func (t *laneTables) again(e uint32, w uint64) uint32 {
+	if e&odd == 0 {
+		return odd
+	}
+	return t.long[(e+uint32(w>>48)&(longEach-1))&(longSize-1)]
 }
 
 // step takes the step of entry e, which is in sum already, and returns a lane's
@@ -118,7 +158,8 @@ func (l *lane) load(at uint) uint64 {
 
 // run takes steps of all lanes, until one stands before a step that is odd, whose
 // number it returns, or has used up its window or its room for blocks: then it returns
-// lanesN. It is written out, because what is in an array does not stay in registers.
+// lanesN. It is written out, because what is in an array does not stay in registers. The
+// third step of each is left to the next round if it is odd: there are no bits for a second look.
 func (t *laneTables) run() (stopped int) {
 	a, b, c := &t.lane[0], &t.lane[1], &t.lane[2]
 	aAt, aX, aSum, aN := a.at, a.x, a.sum, a.n
@@ -133,58 +174,61 @@ func (t *laneTables) run() (stopped int) {
 		aW, bW, cW := a.load(aAt), b.load(bAt), c.load(cAt)
 		aE := t.look(aX, aW)
 		if (aSum+aE)&odd != 0 {
-			stopped = 0
-			break
+			if aE = t.again(aE, aW); (aSum+aE)&odd != 0 {
+				stopped = 0
+				break
+			}
 		}
 		aW, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		bE := t.look(bX, bW)
 		if (bSum+bE)&odd != 0 {
-			stopped = 1
-			break
+			if bE = t.again(bE, bW); (bSum+bE)&odd != 0 {
+				stopped = 1
+				break
+			}
 		}
 		bW, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		cE := t.look(cX, cW)
 		if (cSum+cE)&odd != 0 {
-			stopped = 2
-			break
+			if cE = t.again(cE, cW); (cSum+cE)&odd != 0 {
+				stopped = 2
+				break
+			}
 		}
 		cW, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
 		aE = t.look(aX, aW)
 		if (aSum+aE)&odd != 0 {
-			stopped = 0
-			break
+			if aE = t.again(aE, aW); (aSum+aE)&odd != 0 {
+				stopped = 0
+				break
+			}
 		}
 		aW, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		bE = t.look(bX, bW)
 		if (bSum+bE)&odd != 0 {
-			stopped = 1
-			break
+			if bE = t.again(bE, bW); (bSum+bE)&odd != 0 {
+				stopped = 1
+				break
+			}
 		}
 		bW, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		cE = t.look(cX, cW)
 		if (cSum+cE)&odd != 0 {
-			stopped = 2
-			break
+			if cE = t.again(cE, cW); (cSum+cE)&odd != 0 {
+				stopped = 2
+				break
+			}
 		}
 		cW, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
-		aE = t.look(aX, aW)
-		if (aSum+aE)&odd != 0 {
-			stopped = 0
-			break
+		if aE = t.look(aX, aW); (aSum+aE)&odd == 0 {
+			_, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
 		}
-		_, aX, aSum, aN = t.step(&a.out, aE, aW, aX, aSum+aE, aN)
-		bE = t.look(bX, bW)
-		if (bSum+bE)&odd != 0 {
-			stopped = 1
-			break
+		if bE = t.look(bX, bW); (bSum+bE)&odd == 0 {
+			_, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
 		}
-		_, bX, bSum, bN = t.step(&b.out, bE, bW, bX, bSum+bE, bN)
-		cE = t.look(cX, cW)
-		if (cSum+cE)&odd != 0 {
-			stopped = 2
-			break
+		if cE = t.look(cX, cW); (cSum+cE)&odd == 0 {
+			_, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
 		}
-		_, cX, cSum, cN = t.step(&c.out, cE, cW, cX, cSum+cE, cN)
 		aAt, aSum = aAt+uint(aSum&laneBits), aSum&^laneBits
 		bAt, bSum = bAt+uint(bSum&laneBits), bSum&^laneBits
 		cAt, cSum = cAt+uint(cSum&laneBits), cSum&^laneBits

@@ -143,8 +143,8 @@ func TestLanesAllocatesNothing(t *testing.T) {
 
 // Three steps need no more than the 57 bits that are loaded for them, whatever the tables.
 func TestLanesStepNoFurtherThanTheyCanSee(t *testing.T) {
-	if 2*stepBits+lookBits > 57 {
-		t.Errorf("%d bits", 2*stepBits+lookBits)
+	if 2*stepBits+lookBits > 57 || stepBits+16 > 57 {
+		t.Errorf("%d and %d bits", 2*stepBits+lookBits, stepBits+16)
 	}
 	def := make([]byte, 16+255)
 	def[11] = 255 // codes of 12 bits, each with 15 more behind it
@@ -156,14 +156,49 @@ func TestLanesStepNoFurtherThanTheyCanSee(t *testing.T) {
 	if err := h.set(def); err != nil {
 		t.Fatal(err)
 	}
-	b.lead, b.ac, b.fromAC.version = new(leadTable), new(acTable), 1
+	b.lead, b.ac, b.acDef, b.fromAC.version = new(leadTable), new(acTable), &h, 1
 	b.lead.build(&h, &h, false)
 	b.ac.build(&h)
 	var l lanes
 	l.build([]block{b})
-	for i, e := range l.tab {
-		if e&laneBits > stepBits {
+	for i, e := range append(l.tab[:], l.long[:]...) {
+		if e&odd == 0 && e&laneBits > stepBits {
 			t.Fatalf("entry %d steps %d bits", i, e&laneBits)
+		}
+	}
+}
+
+// What a second look finds is the one code that the definition has there; of the standard
+// tables it finds every code that is longer than a look and no longer than a step.
+func TestLanesLookAgain(t *testing.T) {
+	var tables laneTables
+	for i, def := range []string{acLuma, acChroma} {
+		var h huffman
+		if err := h.set([]byte(def[1:])); err != nil {
+			t.Fatal(err)
+		}
+		b := block{lead: new(leadTable), ac: new(acTable), acDef: &h, tables: uint8(2 * i)}
+		b.ac.build(&h)
+		tables.copy(&b)
+		found := 0
+		for code := range uint64(1 << 16) {
+			w := code << 48
+			e := tables.again(tables.look(uint32(b.tables)*2*lookSize+lookSize, w), w)
+			_, n := h.symbol(w)
+			bits, coefs := h.step(w)
+			switch want := uint32(coefs<<coefAt | bits); {
+			case n <= lookBits || bits > stepBits:
+				if e != odd {
+					t.Fatalf("%s: %016b gives %#x", def[:1], code, e)
+				}
+			case e != want:
+				t.Fatalf("%016b gives %#x, want %#x", code, e, want)
+			default:
+				found++
+			}
+		}
+		if found < 50 {
+			t.Errorf("%d codes", found)
 		}
 	}
 }
