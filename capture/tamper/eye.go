@@ -16,6 +16,7 @@ type eye struct {
 	lw, lh, step int // size of the luma, and how many of its pixels become one
 	w, h         int // size of pix
 	pix          []float32
+	sums         []int32   // of one row of pix while it is read
 	cw, ch       int       // size of coarse
 	coarse       []float32 // means of 4x4 of pix
 	before       []float32 // coarse at the last look
@@ -39,7 +40,7 @@ func (e *eye) resize(w, h int) bool {
 	e.step = (w + viewWidth - 1) / viewWidth
 	e.w, e.h = w/e.step, max(1, h/e.step)
 	e.cw, e.ch = max(1, e.w/4), max(1, e.h/4)
-	e.pix = make([]float32, e.w*e.h)
+	e.pix, e.sums = make([]float32, e.w*e.h), make([]int32, e.w)
 	e.coarse, e.before = make([]float32, e.cw*e.ch), make([]float32, e.cw*e.ch)
 	e.still, e.looks = 0, 0
 	return true
@@ -55,14 +56,22 @@ func (e *eye) read(l *capture.Luma, at time.Duration) {
 	burnt := 0
 	per := scale / float32(e.step*e.step)
 	for y := range e.h {
-		for x := range e.w {
-			s := 0
-			for j := range min(e.step, e.lh-y*e.step) {
-				row := l.Pix[(y*e.step+j)*e.lw+x*e.step:]
-				for _, p := range row[:e.step] {
-					s += int(p)
+		clear(e.sums)
+		for j := range min(e.step, e.lh-y*e.step) {
+			row := l.Pix[(y*e.step+j)*e.lw:][:e.w*e.step]
+			if e.step == 3 { // of 1080p and 720p
+				for x := range e.sums {
+					e.sums[x] += int32(row[3*x]) + int32(row[3*x+1]) + int32(row[3*x+2])
+				}
+				continue
+			}
+			for x := range e.sums {
+				for _, p := range row[x*e.step:][:e.step] {
+					e.sums[x] += int32(p)
 				}
 			}
+		}
+		for x, s := range e.sums {
 			v := float32(s)*per - black*scale
 			if v >= white {
 				burnt++
@@ -199,11 +208,7 @@ func (v *view) blend(e *eye, pace, dt time.Duration) {
 	v.glare += (e.glare - v.glare) * k
 }
 
-func abs32(v float32) float32 {
-	if v < 0 {
-		return -v
-	}
-	return v
-}
+// abs32 has no branch: which sign a difference has is a matter of chance.
+func abs32(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
 
 func sqrt32(v float32) float32 { return float32(math.Sqrt(float64(v))) }

@@ -79,6 +79,7 @@ const (
 	newNormal = 10 * time.Minute       // of a steady picture unlike the one it was: this is what it shows now
 	firstView = time.Minute            // the same, in a light in which nothing was learnt
 	uneven    = 150 * time.Millisecond // of a picture that is hidden in part: longer than a rolling shutter
+	apart     = 150 * time.Millisecond // between two looks, at least; of frames that come five times a second each is looked at
 	blink     = 600 * time.Millisecond // a thing that is gone for less has not been gone
 )
 
@@ -112,8 +113,13 @@ type Detector struct {
 
 // Observe takes in the luma of a frame taken at the given time, in the given
 // light, and says what it shows. Times rise from frame to frame; after a step back
-// what had begun to look suspicious is forgotten. l is only read, and not kept.
+// what had begun to look suspicious is forgotten. What lasts for seconds needs no look
+// at every frame: those that come sooner than apart after the one looked at before are
+// passed over, and what was said before holds. l is only read, and not kept.
 func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Light) Verdict {
+	if d.soon(l, at, light) {
+		return d.verdict(false, false)
+	}
 	dt := min(max(at-d.now, 0), time.Second)
 	if at < d.now || !d.started {
 		d.started, d.suspicions, d.partial, d.well, d.strange = true, [kinds]suspicion{}, 0, 0, 0
@@ -138,6 +144,14 @@ func (d *Detector) Observe(l *capture.Luma, at time.Duration, light capture.Ligh
 		return d.verdict(false, d.over(dt))
 	}
 	return d.verdict(d.begins(dt), false)
+}
+
+// soon says whether a frame of the same size, in the same light, comes too soon to be
+// worth a look.
+func (d *Detector) soon(l *capture.Luma, at time.Duration, light capture.Light) bool {
+	night := light == capture.LightNight
+	return d.started && at >= d.now && at-d.now < apart && l.W == d.eye.lw && l.H == d.eye.lh &&
+		light != capture.LightSwitching && !d.switched && night == (d.night == 1)
 }
 
 // turn takes the view of the light that is.

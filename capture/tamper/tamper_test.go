@@ -1,6 +1,7 @@
 package tamper_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -265,6 +266,28 @@ func watching(tb testing.TB) (*tamper.Detector, *capture.Luma) {
 		d.Observe(l, at, day)
 	}
 	return d, l
+}
+
+// What is shown between two looks is passed over: a lens that is blinded in three of four
+// frames, in all that are looked at or in none of them.
+func TestLooksApart(t *testing.T) {
+	for first, want := range []int{0, 1} {
+		d, l := watching(t)
+		white := &capture.Luma{W: l.W, H: l.H, Pix: bytes.Repeat([]byte{255}, len(l.Pix))}
+		shown := [2]*capture.Luma{l, white}
+		at, events := 20*time.Second, 0
+		for range 100 {
+			for i := range 4 {
+				if d.Observe(shown[first^min(i, 1)], at, day).Started {
+					events++
+				}
+				at += 40 * time.Millisecond
+			}
+		}
+		if events != want {
+			t.Errorf("%d events, want %d", events, want)
+		}
+	}
 }
 
 func TestAllocatesNothing(t *testing.T) {
