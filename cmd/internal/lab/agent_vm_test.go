@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,15 +22,15 @@ import (
 // told is a line of `sealcam watch --json`, as far as these tests look.
 type told struct {
 	What, Camera, Stream, Kind, Clock, Cause, Saved string
-	Reason, Detail                                  string
+	Reason, Detail, Light                           string
 	Seq, First, Until                               uint64
 	Width, Height                                   int
 	Retained                                        bool
 	Late                                            any // of a message, whether it is; of a clip, how many parts were
 	Status                                          *struct {
-		State    string
-		Troubles []string
-		Capture  struct {
+		State, Light string
+		Troubles     []string
+		Capture      struct {
 			Frames, Dropped, Reopened uint64
 			Bad                       map[string]uint64
 		}
@@ -40,13 +41,17 @@ type told struct {
 type screen struct {
 	*service
 	album string
+
+	mu   sync.Mutex
+	read int    // how much of what it said is in all
+	all  []told // everything that it was shown
 }
 
 func (h *home) watch(t *testing.T) *screen {
 	t.Helper()
 	album := filepath.Join(t.TempDir(), "album")
-	s := &screen{startService(t, h.tool, "watch", "--household", h.dir, "--viewer", "desk", "--broker", h.url(),
-		"--json", "--save", album, "--live", "--sealed"), album}
+	s := &screen{service: startService(t, h.tool, "watch", "--household", h.dir, "--viewer", "desk", "--broker", h.url(),
+		"--json", "--save", album, "--live", "--sealed"), album: album}
 	t.Cleanup(func() {
 		t.Logf("the viewer was shown %v", s.counts(t))
 	})
@@ -56,18 +61,23 @@ func (h *home) watch(t *testing.T) *screen {
 // shown returns everything that the viewer was shown so far.
 func (s *screen) shown(t *testing.T) []told {
 	t.Helper()
-	var all []told
-	for line := range strings.Lines(s.said()) {
-		var now told
-		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "\n") {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for line := range strings.Lines(s.saidFrom(s.read)) {
+		if !strings.HasSuffix(line, "\n") {
+			break // the rest of it comes
+		}
+		s.read += len(line)
+		if !strings.HasPrefix(line, "{") {
 			continue
 		}
+		var now told
 		if err := json.Unmarshal([]byte(line), &now); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		all = append(all, now)
+		s.all = append(s.all, now)
 	}
-	return all
+	return slices.Clip(s.all)
 }
 
 // counts tells how much of each kind the viewer was shown.
@@ -83,7 +93,7 @@ func (s *screen) counts(t *testing.T) map[string]int {
 // for which ok is true, and returns it.
 func (s *screen) wait(t *testing.T, what string, skip int, ok func(told) bool) (found told) {
 	t.Helper()
-	err := s.until(limit(t, 6*time.Minute), func(string) bool {
+	err := s.whenever(limit(t), func() bool {
 		all := s.shown(t)
 		i := slices.IndexFunc(all[min(skip, len(all)):], ok)
 		if i >= 0 {
@@ -171,7 +181,7 @@ every = "1s"
 budget = "160 MiB"
 status = %q
 `, source, width, width*9/16, cmp.Or(r.status, "1s")) + strings.Join(more, "")
-	if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(text), 0o644); err != nil {
+	if err := r.m.WriteFile(limit(t), settingsAt, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -186,39 +196,36 @@ func (r *rig) start(t *testing.T) *Process {
 	t.Cleanup(func() {
 		_ = p.Signal(syscall.SIGKILL) // it has ended, unless the test failed
 		if t.Failed() {
-			t.Logf("sealcamd said:\n%s", tail(p.Said().Stderr, 16<<10))
+			afterwards(t, "sealcamd", p.Said().Stderr)
 		}
 	})
 	return p
 }
 
-// stop asks sealcamd to end, which it must do within 2 s and without a word of
-// trouble. What a trivial command takes in the guest says how busy the host is
-// with other things, and is allowed for.
+// stop asks sealcamd to end, which it must do with exit code 0 and without an error.
+// How long that takes is no matter of an emulated board: what was filmed is sealed
+// first, part by part, onto a disk that others use too.
 func (r *rig) stop(t *testing.T, p *Process) {
 	t.Helper()
-	begin := time.Now()
-	r.m.must(t, "true")
-	allowed := 2*time.Second + 5*time.Since(begin)
-	begin = time.Now()
+	before, begin := len(p.Said().Stderr), time.Now()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	end, err := p.Wait(limit(t, time.Minute))
-	took := time.Since(begin)
-	t.Logf("SIGTERM took %v of %v", took.Round(time.Millisecond), allowed.Round(time.Millisecond))
-	if err != nil || end.Exit != 0 || took > allowed {
-		t.Errorf("SIGTERM: exit code %d after %v, %v", end.Exit, took, err)
+	end, err := p.Wait(limit(t))
+	t.Logf("SIGTERM took %v", time.Since(begin).Round(time.Millisecond))
+	if said := end.Stderr[before:]; err != nil || end.Exit != 0 || strings.Contains(said, "level=ERROR") {
+		t.Errorf("SIGTERM: exit code %d, %v; it said:\n%s", end.Exit, err, tail(said, 500))
 	}
 }
 
 // TestAgent is the product on a board: sealcamd captures in a guest whose clock
 // says 1970, publishes over TLS to a Mosquitto on the host, and a viewer on the
-// host verifies.
+// host verifies. The board is one of 32 bits: TestPrivacy and TestPoorNetwork run raw
+// pictures and MJPEG on one of 64.
 func TestAgent(t *testing.T) {
-	drawn, paths := jpegs(t, "walk?size=1280x720&rate=5", 100)
+	drawn, paths := jpegs(t, "walk?size=640x360&rate=5", 100)
 	drawn["/lab/frames/noise.jpg"] = badJPEGs(t, drawn[paths[0]])["noise.jpg"]
-	arches(t, func(t *testing.T, arch Arch) {
+	on(t, ARMv7, func(t *testing.T, arch Arch) {
 		r := &rig{home: newHome(t)}
 		files := maps.Clone(drawn)
 		sealcamd, err := Build(t.Context(), arch, "cmd/sealcamd")
@@ -228,14 +235,14 @@ func TestAgent(t *testing.T) {
 		files["/bin/sealcamd"] = sealcamd
 		r.paths = append([]string{"/lab/frames/noise.jpg"}, paths...)
 		r.guest = Guest{
-			Arch: arch, Net: true, Files: files, Clock: time.Unix(10, 0), Disk: filepath.Join(t.TempDir(), "disk"),
+			Arch: arch, CPUs: 2, Net: true, Files: files, Clock: time.Unix(10, 0), Disk: filepath.Join(t.TempDir(), "disk"),
 			Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"},
 		}
 		if err := NewDisk(t.Context(), r.guest.Disk, 256<<20); err != nil {
 			t.Fatal(err)
 		}
 		r.m = boot(t, r.guest)
-		r.configure(t, "/dev/video0", 640)
+		r.configure(t, "/dev/video0", 320)
 		r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
 		r.screen = r.home.watch(t)
 		r.assist = r.home.bridge(t)
@@ -260,10 +267,10 @@ func testClock(t *testing.T, r *rig) {
 	r.assist.state(t, r.camera, "verdict", "stale", 0)
 	r.assist.announced(t, r.camera)
 	r.m.must(t, "date", "-u", "-s", "@"+strconv.FormatInt(time.Now().Unix(), 10))
-	if got := r.screen.picture(t, "a picture of vivid", 0, 640); got.Camera != r.camera || got.Stream != "live" || got.Clock == "none" {
+	if got := r.screen.picture(t, "a picture of vivid", 0, 320); got.Camera != r.camera || got.Stream != "live" || got.Clock == "none" {
 		t.Errorf("the picture is told as %+v", got)
 	}
-	r.assist.picture(t, r.camera, "picture", 640)
+	r.assist.picture(t, r.camera, "picture", 320)
 	r.stop(t, p)
 }
 
@@ -274,7 +281,7 @@ func testTrouble(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := holder.UntilSaid(limit(t, time.Minute), "holding"); err != nil {
+	if err := holder.UntilSaid(limit(t), "holding"); err != nil {
 		t.Fatal(err)
 	}
 	at := len(r.screen.shown(t))
@@ -292,7 +299,7 @@ func testTrouble(t *testing.T, r *rig) {
 	status("bad and lost frames", func(x told) bool { return total(x.Status.Capture.Bad) >= 1 && x.Status.Capture.Dropped >= 3 })
 	r.m.must(t, "guest", "set", "/dev/video0", "percentage_of_dropped_buffers=0", "disconnect=1")
 	status("the loss of the camera", func(x told) bool { return x.Status.State == "trouble" && x.Status.Capture.Frames > 0 })
-	r.m.must(t, "sh", "-c", "cd /sys/bus/platform/drivers/vivid && echo vivid.0 > unbind && echo vivid.0 > bind")
+	r.m.replug(t)
 	status("its return", func(x told) bool { return x.Status.State == "running" && x.Status.Capture.Reopened == 1 })
 	r.stop(t, p)
 }
@@ -301,21 +308,21 @@ func testTrouble(t *testing.T, r *rig) {
 // boots again from the same disk.
 func testPowerCut(t *testing.T, r *rig) {
 	at := len(r.screen.shown(t))
-	r.m.play(t, "1280x720", "5", r.paths)
+	r.m.play(t, loopback, "640x360", "5", r.paths)
 	r.status = "20s" // they go before pictures, and a busy emulator sends one a second
-	r.configure(t, "/dev/video10", 1280)
+	r.configure(t, loopback, 640)
 	r.start(t)
-	r.screen.picture(t, "an MJPEG picture", at, 1280)
+	r.screen.picture(t, "an MJPEG picture", at, 640)
 	r.event(t, "a picture of someone who walks by", at)
 	r.assist.state(t, r.camera, "motion", "ON", 0)
-	r.assist.picture(t, r.camera, "event", 1280)
+	r.assist.picture(t, r.camera, "event", 640)
 	heard := r.assist.state(t, r.camera, "online", "ON", 0)
 	r.m.PowerCut()
 	heard = r.assist.state(t, r.camera, "online", "OFF", heard)
 
 	r.m = boot(t, r.guest)
 	at = len(r.screen.shown(t))
-	film := r.m.play(t, "1280x720", "5", r.paths)
+	player := r.m.play(t, loopback, "640x360", "5", r.paths)
 	p := r.start(t)
 	// What was sealed before the cut, when the clock was right, may come first.
 	first := r.screen.wait(t, "a picture of an event after the power cut, without a clock", at, func(x told) bool {
@@ -325,11 +332,11 @@ func testPowerCut(t *testing.T, r *rig) {
 	r.screen.wait(t, "more of the sequence", at, func(x told) bool { return x.Stream == "durable" && x.Seq > first.Seq+2 })
 	// What waited over the power cut, and what is less urgent, comes later. Nothing
 	// more is filmed: a busy emulator seals clips no faster than they are taken.
-	if err := film.Signal(syscall.SIGTERM); err != nil {
+	if err := player.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	seen := r.screen.shown(t)
-	for within := limit(t, 5*time.Minute); !whole(seen) && within.Err() == nil; seen = r.screen.shown(t) {
+	for within := limit(t); !whole(seen) && within.Err() == nil; seen = r.screen.shown(t) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	r.stop(t, p) // what is sealed meanwhile may wait for the next start
@@ -351,7 +358,7 @@ func testPowerCut(t *testing.T, r *rig) {
 func (r *rig) event(t *testing.T, what string, skip int) told {
 	t.Helper()
 	p := r.screen.wait(t, what, skip, ofEvent)
-	if p.Width != 1280 || p.Height != 720 || p.Stream != "durable" {
+	if p.Width != 640 || p.Height != 360 || p.Stream != "durable" {
 		t.Errorf("the picture is told as %+v", p)
 	}
 	return p

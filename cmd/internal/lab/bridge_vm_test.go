@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/mosquitto"
 	"github.com/sealcam/sealcam/uplink/mqtt"
@@ -69,7 +68,7 @@ func (h *home) bridge(t *testing.T) *assistant {
 func (a *assistant) wait(t *testing.T, camera, entity string, skip int, what string, ok func([]byte) bool) int {
 	t.Helper()
 	topic := "sealcam-bridge/" + camera + "/" + entity
-	ctx := limit(t, 2*time.Minute)
+	ctx := limit(t)
 	for {
 		a.mu.Lock()
 		said, changed := a.said[topic], a.changed

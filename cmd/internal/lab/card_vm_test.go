@@ -52,7 +52,7 @@ func insert(t *testing.T, made image.Made) *card {
 	}
 	defer port.Close()
 	c.cmd = debian.Command(t.Context(), nil, "qemu-system-aarch64",
-		"-M", "virt,acpi=off", "-accel", "tcg", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", // with ACPI it has no GPIO chip
+		"-M", "virt,acpi=off", "-accel", "tcg", "-cpu", "cortex-a53", "-smp", "1", "-m", "512", // with ACPI it has no GPIO chip
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-bios", made.Loader,
 		"-drive", "if=none,id=disk,format=raw,cache=writeback,file="+made.Disk, "-device", "virtio-blk-device,drive=disk",
 		"-netdev", "user,id=net", "-device", "virtio-net-device,netdev=net",
@@ -68,7 +68,7 @@ func insert(t *testing.T, made image.Made) *card {
 	t.Cleanup(func() {
 		c.powerCut()
 		if t.Failed() {
-			t.Logf("console of the board:\n%s", tail(c.console.String(), 24<<10))
+			afterwards(t, "console of the board", c.console.String())
 		}
 	})
 	if c.port, err = port.Accept(); err != nil {
@@ -102,9 +102,10 @@ const bootID = "cat /proc/sys/kernel/random/boot_id"
 // up waits until the board runs commands in another start than before, and returns which.
 func (c *card) up(t *testing.T, before string) string {
 	t.Helper()
-	ctx := limit(t, 5*time.Minute)
-	for ctx.Err() == nil {
-		once, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx := limit(t)
+	// A line that a board which is going down was told is lost; one that is up may be slow.
+	for patience := 2 * time.Second; ctx.Err() == nil; patience += patience / 4 {
+		once, cancel := context.WithTimeout(ctx, patience)
 		now, err := c.sh(once, bootID)
 		cancel()
 		if err == nil && now != before {
@@ -160,7 +161,7 @@ func (c *card) sh(ctx context.Context, line string) (string, error) {
 
 func (c *card) must(t *testing.T, line string) string {
 	t.Helper()
-	out, err := c.sh(limit(t, time.Minute), line)
+	out, err := c.sh(limit(t), line)
 	if err != nil {
 		t.Fatal(err)
 	}

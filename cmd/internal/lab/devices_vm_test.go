@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 )
 
 // line is a JSON line of `sealcam devices --frames`: the format, a frame or the
@@ -40,71 +39,62 @@ func (m *Machine) try(t *testing.T, args ...string) (format line, frames []line,
 	return all[0], all[1 : len(all)-1], all[len(all)-1]
 }
 
-// TestDevices tries the owner's tool on real drivers: what it lists, what the
+// testDevices tries the owner's tool on real drivers: what it lists, what the
 // driver set, and what it says of each frame.
-func TestDevices(t *testing.T) {
-	arches(t, func(t *testing.T, arch Arch) {
-		tool, err := Build(limit(t, 5*time.Minute), arch, "cmd/sealcam")
-		if err != nil {
-			t.Fatal(err)
+func testDevices(t *testing.T, m *Machine, paths []string) {
+	t.Run("list", func(t *testing.T) {
+		short := m.must(t, "/bin/sealcam", "devices")
+		nodes := m.must(t, "sh", "-c", "ls /dev/video*")
+		if got, want := strings.Count(short, "\n"), 1+strings.Count(nodes, "\n"); got != want || !strings.Contains(short, "YUYV ") {
+			t.Errorf("%d lines, want %d: one a device\n%s", got, want, short)
 		}
-		files, paths := jpegs(t, "walk?size=1280x720", 3)
-		files["/bin/sealcam"] = tool
-		m := boot(t, Guest{Arch: arch, Files: files, Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"}})
-
-		t.Run("list", func(t *testing.T) {
-			short := m.must(t, "/bin/sealcam", "devices")
-			nodes := m.must(t, "sh", "-c", "ls /dev/video*")
-			if got, want := strings.Count(short, "\n"), 1+strings.Count(nodes, "\n"); got != want || !strings.Contains(short, "YUYV ") {
-				t.Errorf("%d lines, want %d: one a device\n%s", got, want, short)
+		out := m.must(t, "/bin/sealcam", "devices", "-v")
+		for _, want := range []string{"DEVICE ", "/dev/video0   vivid  ", "YUYV ", "1920x1080 ", "not a capture device but a video output", "not a capture device but the metadata node of a camera"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in the list", want)
 			}
-			out := m.must(t, "/bin/sealcam", "devices", "-v")
-			for _, want := range []string{"DEVICE ", "/dev/video0   vivid  ", "YUYV ", "1920x1080 ", "not a capture device but a video output", "not a capture device but the metadata node of a camera"} {
-				if !strings.Contains(out, want) {
-					t.Errorf("no %q in the list", want)
-				}
+		}
+		t.Logf("\n%s\n%s", short, out)
+	})
+	t.Run("controls", func(t *testing.T) {
+		out := m.must(t, "/bin/sealcam", "devices", "--device", "/dev/video0")
+		if !strings.Contains(out, "\nbrightness  ") || !strings.Contains(out, "0 to 255 by 1") || !strings.Contains(out, "\ngain  ") {
+			t.Errorf("controls:\n%s", out)
+		}
+		out = m.must(t, "/bin/sealcam", "devices", "--device", "/dev/video0", "--set", "brightness=9999")
+		if !strings.Contains(out, "\nbrightness  255 ") {
+			t.Errorf("controls after setting one:\n%s", out)
+		}
+		r, err := m.Run(limit(t), "/bin/sealcam", "devices", "--device", "/dev/video0", "--set", "exposure-time=5")
+		if err != nil || r.Exit != 1 || !strings.Contains(r.Stderr, "/dev/video0: exposure-time: the camera has no such control") {
+			t.Errorf("a control that is not there: %+v, %v", r, err)
+		}
+	})
+	t.Run("the driver's format, rate, numbers and times", func(t *testing.T) {
+		f, frames, sum := m.try(t, "/dev/video0", "--frames", "20", "--pixel", "yuyv", "--size", "641x479", "--rate", "15")
+		if f.Width != 640 || f.Height != 480 || f.Stride != 1280 || f.Rate != 15 || *sum.Frames != 20 || sum.Fps <= 0 {
+			t.Errorf("format %+v, summary %+v", f, sum)
+		}
+		for i, l := range frames[1:] {
+			if before := frames[i]; l.Bytes != 640*480*2 || l.Seq <= before.Seq || l.Mono <= before.Mono {
+				t.Errorf("frame %+v after %+v", l, before)
 			}
-			t.Logf("\n%s\n%s", short, out)
-		})
-		t.Run("controls", func(t *testing.T) {
-			out := m.must(t, "/bin/sealcam", "devices", "--device", "/dev/video0")
-			if !strings.Contains(out, "\nbrightness  ") || !strings.Contains(out, "0 to 255 by 1") || !strings.Contains(out, "\ngain  ") {
-				t.Errorf("controls:\n%s", out)
+		}
+	})
+	t.Run("NV12 and grey", func(t *testing.T) {
+		for pixel, bytes := range map[string]int{"nv12": 640 * 360 * 3 / 2, "grey": 640 * 360} {
+			f, frames, _ := m.try(t, "/dev/video0", "--frames", "3", "--pixel", pixel, "--size", "640x360")
+			if f.Pixel != pixel || f.Stride != 640 || frames[2].Bytes != bytes {
+				t.Errorf("%s: %+v %+v", pixel, f, frames[2])
 			}
-			out = m.must(t, "/bin/sealcam", "devices", "--device", "/dev/video0", "--set", "brightness=9999")
-			if !strings.Contains(out, "\nbrightness  255 ") {
-				t.Errorf("controls after setting one:\n%s", out)
-			}
-			r, err := m.Run(limit(t, time.Minute), "/bin/sealcam", "devices", "--device", "/dev/video0", "--set", "exposure-time=5")
-			if err != nil || r.Exit != 1 || !strings.Contains(r.Stderr, "/dev/video0: exposure-time: the camera has no such control") {
-				t.Errorf("a control that is not there: %+v, %v", r, err)
-			}
-		})
-		t.Run("the driver's format, rate, numbers and times", func(t *testing.T) {
-			f, frames, sum := m.try(t, "/dev/video0", "--frames", "20", "--pixel", "yuyv", "--size", "641x479", "--rate", "15")
-			if f.Width != 640 || f.Height != 480 || f.Stride != 1280 || f.Rate != 15 || *sum.Frames != 20 || sum.Fps < 5 {
-				t.Errorf("format %+v, summary %+v", f, sum)
-			}
-			for i, l := range frames[1:] {
-				if before := frames[i]; l.Bytes != 640*480*2 || l.Seq <= before.Seq || l.Mono <= before.Mono {
-					t.Errorf("frame %+v after %+v", l, before)
-				}
-			}
-		})
-		t.Run("NV12 and grey", func(t *testing.T) {
-			for pixel, bytes := range map[string]int{"nv12": 640 * 360 * 3 / 2, "grey": 640 * 360} {
-				f, frames, _ := m.try(t, "/dev/video0", "--frames", "3", "--pixel", pixel, "--size", "640x360")
-				if f.Pixel != pixel || f.Stride != 640 || frames[2].Bytes != bytes {
-					t.Errorf("%s: %+v %+v", pixel, f, frames[2])
-				}
-			}
-		})
-		t.Run("MJPEG", func(t *testing.T) {
-			m.play(t, "1280x720", "10", paths)
-			f, frames, sum := m.try(t, "/dev/video10", "--frames", "6")
-			if f.Pixel != "mjpeg" || f.Width != 1280 || frames[5].Bad != "" || frames[5].Height != 720 || frames[5].Bytes > 200_000 || *sum.Frames < 4 {
-				t.Errorf("format %+v, frames %+v", f, frames)
-			}
-		})
+		}
+	})
+	t.Run("MJPEG", func(t *testing.T) {
+		player := m.play(t, "/dev/video11", "1280x720", "10", paths)
+		f, frames, sum := m.try(t, "/dev/video11", "--frames", "6")
+		if f.Pixel != "mjpeg" || f.Width != 1280 || frames[5].Bad != "" || frames[5].Height != 720 || frames[5].Bytes > 200_000 || *sum.Frames < 4 {
+			t.Errorf("format %+v, frames %+v", f, frames)
+		}
+		player.stop(t)
 	})
 }

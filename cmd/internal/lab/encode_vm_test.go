@@ -115,7 +115,7 @@ func testFilm(t *testing.T, m *Machine) {
 
 // testEncoderErrors asks for what the driver cannot do, and takes it away.
 func testEncoderErrors(t *testing.T, m *Machine) {
-	ctx := limit(t, 2*time.Minute)
+	ctx := limit(t)
 	for want, args := range map[string][]string{
 		"it wants frames of 640x368, without a part that counts": {"-draw", "-size", "320x180", "-"},
 		"no video encoder that does: vicodec":                    {"-draw", "-feeds", "NM12", "-"},

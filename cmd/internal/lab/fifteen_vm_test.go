@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sealcam/sealcam/cmd/internal/debian"
 )
@@ -49,7 +48,7 @@ func TestFifteenMinutes(t *testing.T) {
 			settings = text
 		case "":
 			t.Logf("$ %s", strings.TrimSpace(text))
-			if _, err := debian.Output(limit(t, 8*time.Minute), nil, "bash", "-c", script); err != nil {
+			if _, err := debian.Output(limit(t), nil, "bash", "-c", script); err != nil {
 				t.Fatal(err)
 			}
 			moveBroker(t, filepath.Join(work, "broker", "mosquitto.conf"), port)
@@ -64,7 +63,7 @@ func TestFifteenMinutes(t *testing.T) {
 			t.Fatalf("a block is marked %q", kind)
 		}
 	}
-	ctx := limit(t, 5*time.Minute)
+	ctx := limit(t)
 	if err := screen.until(ctx, func(said string) bool {
 		return regexp.MustCompile(`(?m)^.*verified.*(snapshot|picture).*$`).MatchString(said)
 	}); err != nil {

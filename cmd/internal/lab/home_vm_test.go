@@ -75,7 +75,7 @@ func (h *home) url() string { return fmt.Sprintf("mqtts://127.0.0.1:%d", h.port)
 // sealcam runs the owner's tool on the host.
 func (h *home) sealcam(t *testing.T, stdin []byte, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(limit(t, time.Minute), h.tool, args...)
+	cmd := exec.CommandContext(limit(t), h.tool, args...)
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(stdin), &stderr
 	out, err := cmd.Output()
@@ -87,7 +87,7 @@ func (h *home) sealcam(t *testing.T, stdin []byte, args ...string) string {
 
 func (h *home) awaitBroker(t *testing.T) {
 	t.Helper()
-	ctx := limit(t, 20*time.Second)
+	ctx := limit(t)
 	for {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.port))
 		if err == nil {
@@ -112,7 +112,7 @@ func (h *home) adopt(t *testing.T, m *Machine, config, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := p.Wait(limit(t, time.Minute)); err != nil || r.Exit != 0 {
+	if r, err := p.Wait(limit(t)); err != nil || r.Exit != 0 {
 		t.Fatalf("claim: exit code %d, %v\n%s", r.Exit, err, r.Stderr)
 	}
 	return strings.TrimSpace(m.must(t, "sealcamd", "-config", config, "id"))
@@ -146,13 +146,11 @@ func startService(t *testing.T, name string, args ...string) *service {
 		_ = s.cmd.Process.Kill()
 		<-s.done
 		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(name), tail(s.said(), 16<<10))
+			afterwards(t, filepath.Base(name), s.said())
 		}
 	})
 	return s
 }
-
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 func (s *service) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -162,25 +160,34 @@ func (s *service) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
-func (s *service) said() string {
+func (s *service) said() string { return s.saidFrom(0) }
+
+// saidFrom returns what the service has said behind its first n bytes.
+func (s *service) saidFrom(n int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.out.String()
+	return string(s.out.Bytes()[n:])
 }
 
 // until waits until ok is true of all that the service has said.
 func (s *service) until(ctx context.Context, ok func(said string) bool) error {
+	return s.whenever(ctx, func() bool { return ok(s.said()) })
+}
+
+// whenever waits until ok is true, which it asks for whenever the service has said
+// something.
+func (s *service) whenever(ctx context.Context, ok func() bool) error {
 	for {
 		s.mu.Lock()
 		changed := s.changed
 		s.mu.Unlock()
-		if ok(s.said()) {
+		if ok() {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-s.done:
-			if ok(s.said()) {
+			if ok() {
 				return nil
 			}
 			return fmt.Errorf("%s ended: %v", s.cmd.Path, s.cmd.ProcessState)

@@ -18,8 +18,8 @@ import (
 // that an emulated board has time, no motion, to whose events updates would yield, and
 // where updates come from.
 const imageSettings = `[camera]
-width = 640
-height = 360
+width = 320
+height = 180
 [motion]
 enabled = false
 [tamper]
@@ -29,12 +29,12 @@ enabled = false
 [live]
 every = "1s"
 [uplink]
-status = "1s"
+status = "10s"
 [update]
 url = "https://%s"
 root = "/settings/root.json"
 ca = "/settings/ca.pem"
-every = "2s"
+every = "4s"
 engine = "agent"
 reboot = ["/usr/lib/sealcam/reboot"]
 [watchdog]
@@ -67,13 +67,13 @@ func TestImage(t *testing.T) {
 	}
 	c := insert(t, made)
 	screen := h.watch(t)
-	if err := owner.until(limit(t, 2*time.Minute), func(said string) bool { return strings.Contains(said, "is in the household") }); err != nil {
+	if err := owner.until(limit(t), func(said string) bool { return strings.Contains(said, "is in the household") }); err != nil {
 		t.Fatal(err)
 	}
 	camera := find(t, owner.said(), `id     ([a-z2-7]{52})`)
 	shows := func(t *testing.T) {
 		t.Helper()
-		if p := screen.picture(t, "a picture of this camera", len(screen.shown(t)), 640); p.Camera != camera {
+		if p := screen.picture(t, "a picture of this camera", len(screen.shown(t)), 320); p.Camera != camera {
 			t.Errorf("the picture is of camera %s, paired was %s", p.Camera, camera)
 		}
 	}
@@ -163,7 +163,7 @@ func newReleases(t *testing.T, h *home) *releases {
 	port := freePort(t)
 	m.address = fmt.Sprintf("%s:%d", Host, port)
 	s := startService(t, h.tool, "release", "serve", m.dir, "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--cert", m.ca, "--key", key)
-	if err := s.until(limit(t, time.Minute), func(said string) bool { return strings.Contains(said, "serving") }); err != nil {
+	if err := s.until(limit(t), func(said string) bool { return strings.Contains(said, "serving") }); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -180,7 +180,7 @@ func (m *releases) publish(t *testing.T, kind, file string, number int) {
 // said waits until the board's console has said text.
 func (c *card) said(t *testing.T, text string) {
 	t.Helper()
-	for ctx := limit(t, 4*time.Minute); !strings.Contains(c.console.String(), text); {
+	for ctx := limit(t); !strings.Contains(c.console.String(), text); {
 		select {
 		case <-ctx.Done():
 			t.Fatalf("the board has not said %q", text)

@@ -4,11 +4,14 @@ package lab
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,16 +26,16 @@ func arches(t *testing.T, f func(t *testing.T, arch Arch)) {
 }
 
 // on runs a test on one board, beside others: for what depends on the processor
-// no more than TestDevices, TestCameras and TestAgent show on both.
+// no more than TestBoard shows on both.
 func on(t *testing.T, arch Arch, f func(t *testing.T, arch Arch)) {
 	t.Parallel()
 	f(t, arch)
 }
 
-// limit is far above what a test needs on a loaded machine: it ends a test
-// that hangs.
-func limit(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+// limit ends a test that hangs. No wait needs a twentieth of it by itself, but what a
+// guest gets of a host that has much else to do may be that little.
+func limit(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -51,31 +54,63 @@ func boot(t *testing.T, g Guest) *Machine {
 	t.Cleanup(func() {
 		m.PowerCut()
 		if t.Failed() {
-			t.Logf("console of the guest:\n%s", m.Console())
+			afterwards(t, "console of the guest", m.Console())
 		}
 	})
 	return m
 }
 
+// logs are of the programs of tests that failed. They are shown behind the results:
+// between what failed and "--- FAIL" nothing shall stand.
+var logs struct {
+	sync.Mutex
+	text strings.Builder
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	fmt.Print(logs.text.String())
+	os.Exit(code)
+}
+
+// afterwards keeps the end of a log of a test that failed, to be shown behind the results.
+func afterwards(t *testing.T, name, log string) {
+	logs.Lock()
+	defer logs.Unlock()
+	fmt.Fprintf(&logs.text, "\n%s: %s:\n%s\n", t.Name(), name, tail(log, 4<<10))
+}
+
 func (m *Machine) must(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := m.Output(limit(t, time.Minute), args...)
+	out, err := m.Output(limit(t), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
+// TestBoard is one guest of each kind for all that looks at the lab and its devices
+// without an agent.
 func TestBoard(t *testing.T) {
+	drawn, paths := jpegs(t, "walk?size=1280x720", 3)
+	for name, bad := range badJPEGs(t, drawn[paths[0]]) {
+		drawn["/lab/frames/"+name] = bad
+	}
 	arches(t, func(t *testing.T, arch Arch) {
-		ctx := limit(t, 5*time.Minute)
+		ctx := limit(t)
+		files := maps.Clone(drawn)
+		var err error
+		if files["/bin/sealcam"], err = Build(ctx, arch, "cmd/sealcam"); err != nil {
+			t.Fatal(err)
+		}
 		disk := filepath.Join(t.TempDir(), "disk")
 		if err := NewDisk(ctx, disk, 64<<20); err != nil {
 			t.Fatal(err)
 		}
 		m := boot(t, Guest{
-			Arch: arch, Net: true, Disk: disk, Clock: time.Unix(10, 0),
-			Modules: []string{"vivid n_devs=1", "v4l2loopback exclusive_caps=1 video_nr=10"},
+			Arch: arch, Net: true, Disk: disk, Clock: time.Unix(10, 0), Files: files,
+			// A loopback for each test that plays: one that has been written to keeps old frames.
+			Modules: []string{"vivid n_devs=1", "v4l2loopback devices=3 exclusive_caps=1,1,1 video_nr=10,11,12"},
 		})
 		t.Run("has a clock of 1970", func(t *testing.T) {
 			if got := m.must(t, "date", "-u", "+%Y"); got != "1970\n" {
@@ -98,6 +133,11 @@ func TestBoard(t *testing.T) {
 			}
 		})
 		t.Run("degrades its network", func(t *testing.T) { testNetem(ctx, t, m) })
+		t.Run("cameras", func(t *testing.T) { testCameras(t, m, paths) })
+		t.Run("devices", func(t *testing.T) { testDevices(t, m, paths) })
+		if arch == ARM64 { // of the processor it is no matter
+			t.Run("capture", func(t *testing.T) { testCapture(t, m, paths) })
+		}
 		t.Run("keeps its disk over a power cut", func(t *testing.T) {
 			if err := m.WriteFile(ctx, "/data/a/kept", []byte("kept"), 0o600); err != nil {
 				t.Fatal(err)

@@ -127,7 +127,7 @@ func (m *Machine) Run(ctx context.Context, args ...string) (Result, error) {
 func (m *Machine) Output(ctx context.Context, args ...string) (string, error) {
 	r, err := m.Run(ctx, args...)
 	if err == nil && r.Exit != 0 {
-		err = fmt.Errorf("%v: exit code %d\n%s%s", args, r.Exit, r.Stdout, r.Stderr)
+		err = fmt.Errorf("%v: exit code %d\n%s", args, r.Exit, r.end())
 	}
 	return r.Stdout, err
 }

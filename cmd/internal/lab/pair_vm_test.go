@@ -31,7 +31,7 @@ const maxLooks = 6
 func TestPairing(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	sealcamd, err := Build(t.Context(), ARMv7, "cmd/sealcamd")
+	sealcamd, err := Build(t.Context(), ARM64, "cmd/sealcamd")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestPairing(t *testing.T) {
 		}
 	}
 	m := boot(t, Guest{
-		Arch: ARMv7, Net: true, Files: files, Clock: time.Unix(10, 0),
+		Arch: ARM64, Net: true, Files: files, Clock: time.Unix(10, 0),
 		// A device each: one that has been written to keeps old frames.
 		Modules: []string{"v4l2loopback devices=2 exclusive_caps=1,1 video_nr=10,11"},
 	})
@@ -66,14 +66,14 @@ func TestPairing(t *testing.T) {
 func pairInGuest(t *testing.T, h *home, m *Machine, owner *service, device string, width, height int, paths []string) {
 	settings := fmt.Sprintf("/tmp/%d.toml", width)
 	text := fmt.Sprintf("state = \"/tmp/state-%d\"\n[camera]\nsource = %q\nwidth = %d\nheight = %d\n[uplink]\nstatus = \"1s\"\n", width, device, width, height)
-	if err := m.WriteFile(limit(t, time.Minute), settings, []byte(text), 0o644); err != nil {
+	if err := m.WriteFile(limit(t), settings, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	lens, err := m.Start(nil, append([]string{"guest", "mjpeg", "-device", device, "-size", fmt.Sprintf("%dx%d", width, height), "-rate", "10"}, paths...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := lens.UntilSaid(limit(t, time.Minute), "playing"); err != nil {
+	if err := lens.UntilSaid(limit(t), "playing"); err != nil {
 		t.Fatal(err)
 	}
 	r := &rig{m: m}
@@ -84,10 +84,10 @@ func pairInGuest(t *testing.T, h *home, m *Machine, owner *service, device strin
 	t.Cleanup(func() {
 		_ = p.Signal(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("sealcamd said:\n%s", tail(p.Said().Stderr, 16<<10))
+			afterwards(t, "sealcamd", p.Said().Stderr)
 		}
 	})
-	if err := p.UntilSaid(limit(t, 2*time.Minute), "msg=running"); err != nil {
+	if err := p.UntilSaid(limit(t), "msg=running"); err != nil {
 		t.Fatal(err)
 	}
 	said := p.Said().Stderr
@@ -96,7 +96,7 @@ func pairInGuest(t *testing.T, h *home, m *Machine, owner *service, device strin
 		t.Errorf("found by %d looks, want at most %d; %v", looks, maxLooks, err)
 	}
 	t.Logf("found by look %d, after %s of video", looks, find(t, said, `before the lens.* video=(\S+)`))
-	if err := owner.until(limit(t, time.Minute), func(said string) bool { return strings.Contains(said, "is in the household") }); err != nil {
+	if err := owner.until(limit(t), func(said string) bool { return strings.Contains(said, "is in the household") }); err != nil {
 		t.Fatal(err)
 	}
 	if mine, theirs := find(t, said, `words="(\w+ \w+)"`), find(t, owner.said(), `words  (\w+ \w+)`); mine != theirs {
@@ -112,7 +112,7 @@ func pairInGuest(t *testing.T, h *home, m *Machine, owner *service, device strin
 	if err := lens.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lens.Wait(limit(t, time.Minute)); err != nil {
+	if _, err := lens.Wait(limit(t)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -153,7 +153,7 @@ func film(t *testing.T, text string, width, height int) (files []string) {
 // awaitFile returns what is in a file once it is there.
 func awaitFile(t *testing.T, path string) string {
 	t.Helper()
-	ctx := limit(t, time.Minute)
+	ctx := limit(t)
 	for {
 		text, err := os.ReadFile(path)
 		if err == nil {

@@ -23,8 +23,8 @@ const poorSettings = `state = "/data/sealcam"
 log = "debug"
 [camera]
 source = "/dev/video10"
-width = 640
-height = 360
+width = 320
+height = 180
 rate = 5.0
 [clips]
 before = "1s"
@@ -43,7 +43,7 @@ status = "20s"
 func TestPoorNetwork(t *testing.T) {
 	on(t, ARM64, func(t *testing.T, arch Arch) {
 		r := &rig{home: newHome(t)}
-		files, paths := jpegs(t, "walk?size=640x360&rate=5&quality=15", 100)
+		files, paths := jpegs(t, "walk?size=320x180&rate=5&quality=15", 100)
 		sealcamd, err := Build(t.Context(), arch, "cmd/sealcamd")
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestPoorNetwork(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.m = boot(t, r.guest)
-		if err := r.m.WriteFile(limit(t, time.Minute), settingsAt, []byte(poorSettings), 0o644); err != nil {
+		if err := r.m.WriteFile(limit(t), settingsAt, []byte(poorSettings), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
@@ -84,7 +84,7 @@ func TestPoorNetwork(t *testing.T) {
 // then sets the clock back by a day.
 func testLossAndClock(t *testing.T, r *rig) *Process {
 	r.m.must(t, "guest", "netem", "eth0", "delay=300ms", "loss=20%")
-	r.m.play(t, "640x360", "5", r.paths)
+	r.m.play(t, loopback, "320x180", "5", r.paths)
 	p := r.start(t)
 	t.Cleanup(func() {
 		if t.Failed() { // what it is doing
@@ -149,7 +149,7 @@ func (r *rig) restore(t *testing.T) {
 	if id := strings.TrimSpace(r.m.must(t, "sealcamd", "-config", settingsAt, "id")); id != r.camera {
 		t.Fatalf("after the power cut this is camera %s, and was %s", id, r.camera)
 	}
-	r.m.play(t, "640x360", "5", r.paths)
+	r.m.play(t, loopback, "320x180", "5", r.paths)
 }
 
 // stored returns the numbers of the messages on the board's disk.
@@ -185,7 +185,7 @@ func (s *screen) highest(t *testing.T) (most uint64) {
 // settle waits until everything up to now has been verified.
 func (r *rig) settle(t *testing.T) {
 	t.Helper()
-	for within := limit(t, 5*time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for within := limit(t); ; time.Sleep(200 * time.Millisecond) {
 		if all := r.screen.shown(t); whole(all) && len(all) > 0 {
 			r.settled = r.screen.highest(t)
 			return

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func TestPrivacy(t *testing.T) {
 			r.m = boot(t, r.guest)
 			r.m.must(t, "sh", "-c", "mount -t tracefs none /sys/kernel/tracing; echo 1 > /sys/kernel/tracing/events/gpio/gpio_value/enable")
 			if r.camera == "" {
-				r.configure(t, "/dev/video0", 640)
+				r.configure(t, "/dev/video0", 320)
 				r.m.must(t, "sh", "-c", `printf '[light]\nmode = "night"\n' >> `+settingsAt+"; sync")
 				r.camera = r.home.adopt(t, r.m, settingsAt, "Garden")
 				r.screen = r.home.watch(t)
@@ -41,7 +42,7 @@ func TestPrivacy(t *testing.T) {
 			return r.start(t)
 		}
 		start()
-		r.screen.shows(t, "night", 0, 2*time.Minute)
+		r.screen.shows(t, "night", 0)
 		if !r.sees(t) {
 			t.Error("pictures come, and the device is not open")
 		}
@@ -75,12 +76,12 @@ func TestPrivacy(t *testing.T) {
 		}
 		at = len(r.screen.shown(t))
 		r.press(t, "running", "trouble") // the lamp lights no vivid
-		r.screen.shows(t, "night", at, 2*time.Minute)
+		r.screen.shows(t, "night", at)
 		lamp(true, "opened again")
 		if err := p.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Wait(limit(t, time.Minute)); err != nil {
+		if _, err := p.Wait(limit(t)); err != nil {
 			t.Fatal(err)
 		}
 		lamp(true, "left behind by a crash")
@@ -96,7 +97,7 @@ func (r *rig) sees(t *testing.T) bool {
 }
 
 // press presses the button until a status says one of those states. The pulse is of 100 ms,
-// which a busy emulator may miss.
+// which a busy emulator may miss; a status that is merely late must not be pressed away.
 func (r *rig) press(t *testing.T, states ...string) {
 	t.Helper()
 	at := len(r.screen.shown(t))
@@ -104,7 +105,8 @@ func (r *rig) press(t *testing.T, states ...string) {
 		if _, err := r.m.Monitor("system_powerdown"); err != nil {
 			t.Fatal(err)
 		}
-		err := r.screen.until(limit(t, 30*time.Second), func(string) bool {
+		once, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		err := r.screen.whenever(once, func() bool {
 			for _, x := range r.screen.shown(t)[at:] {
 				if x.Status != nil && slices.Contains(states, x.Status.State) {
 					return true
@@ -112,6 +114,7 @@ func (r *rig) press(t *testing.T, states ...string) {
 			}
 			return false
 		})
+		cancel()
 		if err == nil {
 			return
 		}
@@ -119,14 +122,22 @@ func (r *rig) press(t *testing.T, states ...string) {
 	t.Fatalf("the button was pressed five times, and no status says %v", states)
 }
 
-// flashes watches the status light through some seconds of privacy: it is off, but
-// for a short flash now and then.
+// flashes watches the status light in privacy: it is off, but for a flash every four
+// seconds or so. On a busy emulator one may come late.
 func (r *rig) flashes(t *testing.T) {
 	t.Helper()
+	began := time.Now()
 	_, before := level(r.m.lines(t), statusLine)
-	time.Sleep(13 * time.Second) // three rounds of the pattern
-	_, after := level(r.m.lines(t), statusLine)
-	if n := after - before; n < 1 || n > 5 {
-		t.Errorf("the light of a closed camera went on %d times in 13 s, want about 3", n)
+	for within := limit(t); ; time.Sleep(time.Second) {
+		_, after := level(r.m.lines(t), statusLine)
+		took := time.Since(began)
+		if n := after - before; time.Duration(n) > took/(2*time.Second)+2 {
+			t.Fatalf("the light of a closed camera went on %d times in %v, want about one in four seconds", n, took)
+		} else if n >= 2 {
+			return
+		}
+		if within.Err() != nil {
+			t.Fatal("the light of a closed camera does not flash")
+		}
 	}
 }

@@ -20,6 +20,12 @@ type Result struct {
 	Exit   int // 128 + signal when a signal ended it
 }
 
+// end is what errors tell of what a command said.
+func (r Result) end() string { return tail(r.Stdout, 500) + tail(r.Stderr, 500) }
+
+// tail returns the last n bytes of s.
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
 // Process is a command that runs, or ran, in a guest.
 type Process struct {
 	m    *Machine
@@ -85,12 +91,12 @@ func (p *Process) Until(ctx context.Context, ok func(Result) bool) error {
 		case ok(r):
 			return nil
 		case done:
-			return fmt.Errorf("%v ended (exit code %d, %w)\n%s%s", p.args, r.Exit, errors.Join(err, errEnded), r.Stdout, r.Stderr)
+			return fmt.Errorf("%v ended (exit code %d, %w)\n%s", p.args, r.Exit, errors.Join(err, errEnded), r.end())
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%v: %w; it said so far:\n%s%s", p.args, ctx.Err(), r.Stdout, r.Stderr)
+			return fmt.Errorf("%v: %w; the last it said:\n%s", p.args, ctx.Err(), r.end())
 		}
 	}
 }

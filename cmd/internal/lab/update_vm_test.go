@@ -70,7 +70,7 @@ func TestUpdateRounds(t *testing.T) {
 		for path, data := range map[string][]byte{
 			settingsAt: fmt.Appendf(nil, updateSettings, Host, w.port), "/data/root.json": w.root, "/data/ca.pem": w.ca,
 		} {
-			if err := r.m.WriteFile(limit(t, time.Minute), path, data, 0o644); err != nil {
+			if err := r.m.WriteFile(limit(t), path, data, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -279,7 +279,7 @@ func supervise(t *testing.T, m *Machine) *supervised {
 		m.PowerCut()
 		<-s.done
 		if t.Failed() {
-			t.Logf("sealcamd said:\n%s", tail(s.said(), 16<<10))
+			afterwards(t, "sealcamd", s.said())
 		}
 	})
 	return s
@@ -297,7 +297,7 @@ func (s *supervised) said() string {
 
 func (s *supervised) wait(t *testing.T, text string) {
 	t.Helper()
-	for within := limit(t, 5*time.Minute); !strings.Contains(s.said(), text); time.Sleep(50 * time.Millisecond) {
+	for within := limit(t); !strings.Contains(s.said(), text); time.Sleep(50 * time.Millisecond) {
 		if within.Err() != nil {
 			t.Fatalf("sealcamd did not say %q", text)
 		}
@@ -316,7 +316,7 @@ func (s *supervised) end(t *testing.T) {
 	}
 	select {
 	case <-s.done:
-	case <-limit(t, time.Minute).Done():
+	case <-limit(t).Done():
 		t.Fatal("sealcamd does not end")
 	}
 }
