@@ -197,8 +197,9 @@ func householdPublish(ctx context.Context, env *cli.Env, args []string) error {
 	var wait time.Duration
 	rest, err := verbArgs(env, args, "household publish", "[--viewer NAME] [--broker URL]", `
 Compares the household with what the broker keeps, and brings the newest roster to
-it, for every camera and viewer. Every change of the household tries this at once,
-and a running sealcam watch or view does so by itself.`,
+it, for every camera and viewer. What operators have added to an older one is taken
+in first, or named. Every change of the household tries this at once, and a running
+sealcam watch or view brings the roster by itself.`,
 		[]string{"DIR"}, func(fs *flags) {
 			fs.StringVar(&name, "viewer", "", "as which viewer to connect; the first one here if empty")
 			fs.StringVar(&broker, "broker", "", "the broker's `URL`; the household's own if empty")

@@ -184,9 +184,13 @@ func publish(ctx context.Context, out io.Writer, dir string, who *identity.Viewe
 			return news, err
 		}
 	}
-	h := v.listen(ctx, who.Roster().Cameras)
-	if err := h.compare(out, who.Roster(), take); err != nil {
+	before := who.Roster()
+	h := v.listen(ctx, before.Cameras)
+	if err := h.compare(out, before, take); err != nil {
 		return hintWithdrawn(err)
+	}
+	if err := h.takeAdditions(out, owner, who, before); err != nil {
+		return err
 	}
 	r := who.Roster()
 	if c, version := h.newest(r); version > r.Version {
