@@ -170,7 +170,7 @@ func (v *tiny) clip(camera seal.CameraID, boot, event string) (string, error) {
 // that it is made of.
 func TestAdapter(t *testing.T) {
 	t.Setenv(adapterEnv, "well")
-	c := Config{Deliveries: 2000, Sessions: 4, Households: 2, Cameras: 2, Seed: 4, Exec: []string{os.Args[0]}}
+	c := Config{Deliveries: 1200, Sessions: 4, Households: 2, Cameras: 2, Seed: 4, Exec: []string{os.Args[0]}}
 	theirs := run(t, c)
 	if !theirs.Passed() {
 		t.Errorf("%d wrong, %d unaccounted for: %q", theirs.WrongShown, theirs.AuthenticUnaccounted, theirs.Examples)
@@ -191,7 +191,7 @@ func TestAdapter(t *testing.T) {
 	}
 	t.Setenv(adapterEnv, "joins nothing") // as programs did before there were clips
 	few := c
-	few.Deliveries, few.Sessions, few.Exec = 800, 2, []string{os.Args[0]}
+	few.Deliveries, few.Sessions, few.Exec = 500, 2, []string{os.Args[0]}
 	if r := run(t, few); !r.Passed() || r.Clips.Tried != 0 {
 		t.Errorf("a program without clips: %d wrong, %d unaccounted for, %d clips", r.WrongShown, r.AuthenticUnaccounted, r.Clips.Tried)
 	}
@@ -211,7 +211,7 @@ func TestAdapterFails(t *testing.T) {
 	} {
 		t.Setenv(adapterEnv, how)
 		var stderr bytes.Buffer
-		_, err := Run(t.Context(), Config{Deliveries: 1000, Sessions: 2, Households: 2, Cameras: 2, Seed: 4, Workers: 1, Exec: []string{os.Args[0]}, Stderr: &stderr})
+		_, err := Run(t.Context(), Config{Deliveries: 400, Sessions: 2, Households: 2, Cameras: 2, Seed: 4, Workers: 1, Exec: []string{os.Args[0]}, Stderr: &stderr})
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v", how, err)
 		}

@@ -113,7 +113,7 @@ func TestJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &drill{config: Config{Deliveries: 2700, Sessions: 3, Seed: 3}, world: w, total: newTally()}
+	d := &drill{config: Config{Deliveries: 1800, Sessions: 3, Seed: 3}, world: w, total: newTally()}
 	for _, c := range []struct {
 		fault   string
 		wrong   []string // attacks that come through
