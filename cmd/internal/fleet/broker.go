@@ -123,6 +123,8 @@ func (t *site) obey(ctx context.Context, lines <-chan order, say *speaker) error
 			switch {
 			case !ok:
 				return nil
+			case o.Do == doUsage:
+				say.say(report{Measured: usage()})
 			case o.Do == doMeasure:
 				say.say(report{Measured: measure()})
 			case o.Do == doEnd:

@@ -64,6 +64,8 @@ func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) e
 			cs.each(o.Groups, func(n *network) { n.set(o.Do == doCut) })
 		case doFlap:
 			cs.each(o.Groups, (*network).flap)
+		case doUsage:
+			say.say(report{Measured: usage()})
 		case doMeasure:
 			say.say(report{Measured: measure()})
 		case doAccount:

@@ -83,6 +83,11 @@ func TestFleet(t *testing.T) {
 	if r.Idle.Cameras.Heap == 0 || r.Idle.Broker.Goroutines == 0 || r.CameraSide.Out == 0 {
 		t.Errorf("measured %+v %+v", r.Idle, r.CameraSide)
 	}
+	for i, e := range r.Each {
+		if e.Resident == 0 || e.InUse == 0 || e.InUseEnd == 0 || e.Files < 1 || e.Connect <= 0 || e.CPU <= 0 || e.Sent == 0 {
+			t.Errorf("what one costs, side %d: %+v", i, e)
+		}
+	}
 	if len(steps) < 2 {
 		t.Errorf("told of %v only", steps)
 	}
@@ -128,6 +133,28 @@ func tellsAll(t *testing.T, r *Report) {
 	}
 	if err := json.Unmarshal(js.Bytes(), &back); err != nil || back.Lost == nil || back.Wrong == nil || len(back.Growth) != 1 {
 		t.Errorf("%v: %s", err, js.String())
+	}
+}
+
+// Memory that rises with the fleet is told.
+func TestGrowth(t *testing.T) {
+	of := func(c, b int64) *Report { return &Report{Each: [2]Each{{InUse: c}, {InUse: b}}} }
+	for _, v := range []struct {
+		all  Reports
+		flat bool
+	}{
+		{Reports{of(100, 80), of(99, 81), of(98, 80)}, true},
+		{Reports{of(100, 80), of(110, 80)}, false},
+		{Reports{of(100, 80), of(90, 90)}, false},
+		{Reports{of(100, 80), of(80, 60), of(90, 60)}, false},
+	} {
+		var text bytes.Buffer
+		if err := v.all.WriteTable(&text); err != nil || v.all.Flat() != v.flat || strings.Contains(text.String(), "RISES") == v.flat {
+			t.Errorf("flat %v, want %v: %v\n%s", v.all.Flat(), v.flat, err, text.String())
+		}
+	}
+	if got := Sizes(10_000); !slices.Equal(got, []int{100, 1000, 10_000}) {
+		t.Errorf("sizes %v", got)
 	}
 }
 

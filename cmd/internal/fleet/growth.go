@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
-	"time"
 )
 
 // Sizes are the fleets that lead up to one of n cameras, each ten times the one
@@ -39,17 +38,32 @@ func (all Reports) WriteTable(out io.Writer) error {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "\ncost of one camera, of\tmemory there\tin use\tat the broker\tin use\tprocessor a day there\tat the broker\tlost\twrong\t\n")
+	fmt.Fprintf(w, "\ncost of one camera, of\tmemory there\tin use\tat the broker\tin use\tto connect there\tat the broker\tprocessor a day there\tat the broker\tlost\twrong\t\n")
 	for _, r := range all {
-		n := int64(r.Cameras)
-		day := float64(r.Day) / float64(max(r.Ran, 1)) / float64(n)
-		cpu := func(s Side) time.Duration { return time.Duration(float64(s.CPU) * day).Round(10 * time.Microsecond) }
-		used := func(m Memory) string { return size(uint64((m.Heap + m.Stacks) / n)) }
-		held := func(m Memory) string { return size(uint64(m.Resident / n)) }
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%v\t%v\t%d\t%d\t\n", n, held(r.Idle.Cameras), used(r.Idle.Cameras), held(r.Idle.Broker), used(r.Idle.Broker),
-			cpu(r.CameraSide), cpu(r.BrokerSide), r.Lost, r.Wrong)
+		c, b := r.Each[0], r.Each[1]
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", r.Cameras, bytesOf(c.Resident), bytesOf(c.InUse), bytesOf(b.Resident), bytesOf(b.InUse),
+			fine(c.Connect), fine(b.Connect), fine(c.CPU), fine(b.CPU), r.Lost, r.Wrong)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "memory of one camera %s as fleets grow\n", map[bool]string{true: "stays or falls", false: "RISES"}[all.Flat()])
+	return err
+}
+
+// Flat says whether the memory in use for one camera is, on both sides and in every
+// fleet, no more than in any smaller one; a twentieth more counts as no more.
+func (all Reports) Flat() bool {
+	for i, r := range all {
+		for side, e := range r.Each {
+			for _, before := range all[:i] {
+				if least := before.Each[side].InUse; e.InUse > least+least/20 {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // WriteJSON writes the last report for programs, with the smaller ones in it.
@@ -62,5 +76,14 @@ func (all Reports) WriteJSON(w io.Writer) error {
 	return enc.Encode(struct {
 		*Report
 		Growth Reports `json:"growth,omitempty"`
-	}{all[len(all)-1], all[:len(all)-1]})
+		Flat   *bool   `json:"flat,omitempty"` // Reports.Flat, of fleets that grow
+	}{all[len(all)-1], all[:len(all)-1], all.flat()})
+}
+
+func (all Reports) flat() *bool {
+	if len(all) < 2 {
+		return nil
+	}
+	flat := all.Flat()
+	return &flat
 }

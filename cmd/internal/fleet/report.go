@@ -69,10 +69,12 @@ type Report struct {
 	Connected   time.Duration `json:"connected_ns"` // from the beginning until all cameras were there
 	Connections uint64        `json:"connections"`  // made in all
 	Resumed     uint64        `json:"resumed"`      // of the broker's handshakes since its start, those that took up a session
-	Idle        Held          `json:"idle"`
-	End         Held          `json:"end"`
+	Open        Held          `json:"open"`         // before the first connection, nothing collected
+	Idle        Held          `json:"idle"`         // all are there
+	End         Held          `json:"end"`          // all has arrived
 	CameraSide  Side          `json:"camera_side"`
 	BrokerSide  Side          `json:"broker_side"`
+	Each        [2]Each       `json:"each"`       // what one camera costs: its own side; broker and keeper
 	Peak        int           `json:"peak_per_s"` // of connections, in any second that is counted
 
 	Notes []string `json:"notes,omitempty"`
@@ -134,6 +136,7 @@ func (r *Report) finish(run *run) {
 	r.Wrong = run.screens.wrong() + int(b.Bad)
 	r.Refusals = c.Refusals
 	r.SealedBytes, r.Connections, r.Resumed, r.Verdicts = c.Bytes, c.Connects, b.Resumed, b.Verdicts
+	r.Each = r.costs()
 	for i := range r.Returns {
 		back := &r.Returns[i]
 		if back.Fault == faultRestart { // whose broker knows: samples are not of whole seconds
@@ -196,45 +199,12 @@ func (r *Report) WriteTable(out io.Writer) error {
 	return err
 }
 
-// writeCosts writes what a camera costs on each side.
-func (r *Report) writeCosts(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	n := float64(r.Cameras)
-	each := func(v float64) string { return size(uint64(max(v, 0) / n)) }
-	fmt.Fprintf(w, "\ncost of one camera\tits side\tbroker and keeper\t\n")
-	row := func(name, a, b string) { fmt.Fprintf(w, "%s\t%s\t%s\t\n", name, a, b) }
-	row("memory, idle", each(float64(r.Idle.Cameras.Resident)), each(float64(r.Idle.Broker.Resident)))
-	row("in use after a collection", each(float64(r.Idle.Cameras.Heap+r.Idle.Cameras.Stacks)), each(float64(r.Idle.Broker.Heap+r.Idle.Broker.Stacks)))
-	row("memory, at the end", each(float64(r.End.Cameras.Resident)), each(float64(r.End.Broker.Resident)))
-	row("goroutines", fmt.Sprintf("%.1f", float64(r.Idle.Cameras.Goroutines)/n), fmt.Sprintf("%.1f", float64(r.Idle.Broker.Goroutines)/n))
-	day := float64(r.Day) / float64(max(r.Ran, 1))
-	cpu := func(s Side) string {
-		return (time.Duration(float64(s.CPU) / n * day)).Round(10 * time.Microsecond).String()
-	}
-	row("processor, a day", cpu(r.CameraSide), cpu(r.BrokerSide))
-	row("sent, a day", each(float64(r.CameraSide.Out)*day), each(float64(r.BrokerSide.Out)*day))
-	return w.Flush()
-}
-
 // what is what a fault kills.
 func what(fault string) string {
 	if fault == faultRestart {
 		return "broker"
 	}
 	return fault
-}
-
-// size is bytes for people.
-func size(n uint64) string {
-	for _, u := range []struct {
-		n    float64
-		name string
-	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
-		if float64(n) >= u.n {
-			return fmt.Sprintf("%.1f %s", float64(n)/u.n, u.name)
-		}
-	}
-	return fmt.Sprintf("%d B", n)
 }
 
 // words lists counts by name.

@@ -102,12 +102,15 @@ func (r *run) live(ctx context.Context) error {
 	if _, err := r.cameras.hear(r.patience()); err != nil {
 		return err
 	}
+	if err := r.measure(doUsage, &r.report.Open); err != nil {
+		return err
+	}
 	r.step = "connecting"
 	if err := r.until(ctx, r.patience(), "not all cameras connected", r.allUp); err != nil {
 		return err
 	}
 	r.report.Connected = time.Since(r.began)
-	if err := r.measure(&r.report.Idle); err != nil {
+	if err := r.measure(doMeasure, &r.report.Idle); err != nil {
 		return err
 	}
 	if err := r.days(ctx); err != nil {
@@ -157,13 +160,13 @@ func (r *run) readFrom(api string) {
 	}
 }
 
-// measure asks both sides what they hold.
-func (r *run) measure(m *Held) error {
+// measure asks both sides what they hold, by doMeasure or doUsage.
+func (r *run) measure(how string, m *Held) error {
 	for _, side := range []struct {
 		p  *part
 		to *Memory
 	}{{r.cameras, &m.Cameras}, {r.broker, &m.Broker}} {
-		got, err := r.ask(side.p, doMeasure)
+		got, err := r.ask(side.p, how)
 		if err != nil {
 			return err
 		}
@@ -381,7 +384,7 @@ func (r *run) account(ctx context.Context) error {
 	if err != nil {
 		r.report.Notes = append(r.report.Notes, err.Error())
 	}
-	if err := r.measure(&r.report.End); err != nil {
+	if err := r.measure(doMeasure, &r.report.End); err != nil {
 		return err
 	}
 	sent, err := r.ask(r.cameras, doEnd)

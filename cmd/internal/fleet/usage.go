@@ -42,12 +42,28 @@ func resident() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// measure collects garbage and says what is left. RSS is read before: it is what
-// the process takes as it runs.
-func measure() *Memory {
-	rss := resident()
-	runtime.GC()
+// files is how many files and connections this process has open, 0 where there is no
+// /proc.
+func files() int {
+	all, _ := os.ReadDir("/proc/self/fd")
+	return max(len(all)-1, 0) // the directory itself
+}
+
+// usage says what this process uses as it runs.
+func usage() *Memory {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return &Memory{Resident: rss, Heap: int64(m.HeapAlloc), Stacks: int64(m.StackInuse), Goroutines: runtime.NumGoroutine()}
+	return &Memory{
+		Resident: resident(), Heap: int64(m.HeapAlloc), Stacks: int64(m.StackInuse), Goroutines: runtime.NumGoroutine(), Files: files(), CPU: cpuTime("self"),
+	}
+}
+
+// measure collects garbage and says what is left. RSS and processor time are of
+// before: what the process takes as it runs.
+func measure() *Memory {
+	before := usage()
+	runtime.GC()
+	m := usage()
+	m.Resident, m.CPU = before.Resident, before.CPU
+	return m
 }

@@ -26,6 +26,7 @@ const (
 	doCut     = "cut"     // the network of some groups is gone
 	doHeal    = "heal"    // and back
 	doFlap    = "flap"    // their connections end
+	doUsage   = "usage"   // say what is in use
 	doMeasure = "measure" // collect garbage, and say what is in use
 	doAccount = "account" // give the account
 	doEnd     = "end"     // give the account, and end
@@ -106,6 +107,9 @@ type Memory struct {
 	Heap       int64 `json:"heap"`     // bytes in use after a collection
 	Stacks     int64 `json:"stacks"`
 	Goroutines int   `json:"goroutines"`
+	Files      int   `json:"files"` // open ones, with connections; 0 where the system does not say
+
+	CPU time.Duration `json:"cpu_ns"` // that it has used
 }
 
 // part is a process of this run.
