@@ -38,6 +38,7 @@ type Encoder struct {
 	quality int  // that the tables are for
 	limited bool // the same
 	tables  [2]encTable
+	places  [16][16]uint64 // of four coefficients that follow each other in a row, any of them: their bits in the zigzag
 	pred    [3]int32
 	out     []byte
 	acc     uint64 // bits that are not in out yet, n of them
@@ -48,11 +49,11 @@ type Encoder struct {
 // Arrays by coefficient are in the order of the zigzag.
 type encTable struct {
 	quant [64]uint8
-	least [64]int32  // what a transformed value must have not to become zero
+	most  [64]int32  // row by row: what a transformed value may have at most, of either sign, and becomes zero
 	recip [64]uint64 // what it is multiplied by, in Q30, instead of divided
 	dc    [16]uint32 // codes by size: the code in front, its length in the low 8 bits
 	ac    [256]uint32
-	grey  int32 // what a transformed block of nothing but 128 lacks in its first value
+	grey  int32 // what the first value of a transformed block lacks for 128 to become 0
 }
 
 // Append compresses r with a quality from 1 to 100, appends the JPEG to dst and
@@ -93,9 +94,9 @@ func (e *Encoder) Append(dst []byte, r *Raw, quality int) ([]byte, error) {
 				e.block(&b, 0, 0, e.tables[0].grey)
 			}
 			r.Cb.load(&b, x/2, y/2*rows, cw, ch, rows)
-			e.block(&b, 1, 1, 0)
+			e.block(&b, 1, 1, e.tables[1].grey)
 			r.Cr.load(&b, x/2, y/2*rows, cw, ch, rows)
-			e.block(&b, 2, 1, 0)
+			e.block(&b, 2, 1, e.tables[1].grey)
 		}
 	}
 	e.flush()
@@ -136,11 +137,13 @@ func (p *Plane) holds(w, h int) bool {
 	return p.Step >= 1 && p.Step <= 8 && p.Stride >= 0 && int64(len(p.Pix)) > int64(h-1)*int64(p.Stride)+int64(w-1)*int64(p.Step)
 }
 
-// load copies the block at x, y of a plane of w x h samples, with 128 taken off and
-// transformBits of fraction.
-// Of rows 2, pairs of rows are averaged. Beyond the edge the last sample repeats.
+// load copies the block at x, y of a plane of w x h samples, with transformBits of
+// fraction. Of rows 2, pairs of rows are averaged. Beyond the edge the last sample repeats.
 func (p *Plane) load(b *[64]int32, x, y, w, h, rows int) {
-	inside := x+8 <= w
+	if p.Step == 1 && rows == 1 && x+8 <= w && y+8 <= h {
+		p.loadWhole(b, x, y)
+		return
+	}
 	for i := range 8 {
 		above := p.Pix[min(y+i*rows, h-1)*p.Stride:]
 		below := above
@@ -148,31 +151,32 @@ func (p *Plane) load(b *[64]int32, x, y, w, h, rows int) {
 			below = p.Pix[min(y+2*i+1, h-1)*p.Stride:]
 		}
 		out := b[8*i : 8*i+8 : 8*i+8]
-		switch {
-		case !inside:
+		if x+8 > w {
 			for j := range out {
 				at := min(x+j, w-1) * p.Step
-				out[j] = ((int32(above[at])+int32(below[at])+1)>>1 - 128) << transformBits
+				out[j] = (int32(above[at]) + int32(below[at]) + 1) >> 1 << transformBits
 			}
-		case rows == 2:
-			s := p.Step
-			above, below = above[x*s:], below[x*s:]
-			_, _ = above[7*s], below[7*s]
-			for j := range out {
-				out[j] = (int32(above[j*s]) + int32(below[j*s]) - 256) << (transformBits - 1)
-			}
-		case p.Step == 1:
-			for j, v := range above[x : x+8] {
-				out[j] = (int32(v) - 128) << transformBits
-			}
-		default:
-			s := p.Step
-			above = above[x*s:]
-			_ = above[7*s]
-			for j := range out {
-				out[j] = (int32(above[j*s]) - 128) << transformBits
-			}
+			continue
 		}
+		s := p.Step
+		above, below = above[x*s:], below[x*s:]
+		_, _ = above[7*s], below[7*s]
+		for j := range out {
+			out[j] = (int32(above[j*s]) + int32(below[j*s])) << (transformBits - 1)
+		}
+	}
+}
+
+// loadWhole is load for most blocks of most frames: samples side by side, and no edge.
+func (p *Plane) loadWhole(b *[64]int32, x, y int) {
+	for i := range 8 {
+		in := p.Pix[(y+i)*p.Stride+x:]
+		in = in[:8]
+		out := (*[8]int32)(b[8*i : 8*i+8])
+		out[0], out[1] = int32(in[0])<<transformBits, int32(in[1])<<transformBits
+		out[2], out[3] = int32(in[2])<<transformBits, int32(in[3])<<transformBits
+		out[4], out[5] = int32(in[4])<<transformBits, int32(in[5])<<transformBits
+		out[6], out[7] = int32(in[6])<<transformBits, int32(in[7])<<transformBits
 	}
 }
 
@@ -203,7 +207,7 @@ func (e *Encoder) block(b *[64]int32, c, t int, lift int32) {
 	acc = acc<<(entry&255+uint32(size)) | uint64(entry>>8)<<size | uint64(code)&(1<<size-1)
 	n += uint(entry&255) + size
 	last := 0
-	for set := tab.kept(b); set != 0; set &= set - 1 {
+	for set := e.kept(tab, b); set != 0; set &= set - 1 {
 		k := bits.TrailingZeros64(set)
 		if n >= 32 {
 			n -= 32
@@ -243,15 +247,16 @@ func (e *Encoder) block(b *[64]int32, c, t int, lift int32) {
 	e.acc, e.n, e.out = acc, n, out
 }
 
-// kept returns a bit for each coefficient but the first that does not become zero.
-// Which ones do is a matter of chance, so no branch depends on it.
-func (t *encTable) kept(b *[64]int32) (set uint64) {
-	for k := 1; k < 64; k++ {
-		v := b[zigzagOrder[k]&63]
-		sign := v >> 31
-		set |= uint64(uint32(t.least[k]-1-((v^sign)-sign))>>31) << k
+// kept returns a bit for each coefficient but the first that does not become zero, in the
+// order of the zigzag. Which ones do is a matter of chance, so no branch depends on it.
+func (e *Encoder) kept(t *encTable, b *[64]int32) (set uint64) {
+	for i := range e.places {
+		v, m := (*[4]int32)(b[4*i:4*i+4]), (*[4]int32)(t.most[4*i:4*i+4])
+		large := uint32((m[0]-v[0])|(m[0]+v[0]))>>31 | uint32((m[1]-v[1])|(m[1]+v[1]))>>31<<1 |
+			uint32((m[2]-v[2])|(m[2]+v[2]))>>31<<2 | uint32((m[3]-v[3])|(m[3]+v[3]))>>31<<3
+		set |= e.places[i][large]
 	}
-	return set
+	return set &^ 1
 }
 
 // quantize returns v times recip, rounded.

@@ -36,10 +36,8 @@ func (e *Encoder) prepare(quality int, limited bool) {
 	}
 	e.quality, e.limited = quality, limited
 	stretch := [2]float64{1, 1}
-	if e.tables[0].grey = 0; limited {
+	if limited {
 		stretch = [2]float64{255.0 / 219, 255.0 / 224}
-		// 128, which load takes off, stands for (128-16)*255/219, which is more than 128.
-		e.tables[0].grey = int32(math.Round((112 - 128/stretch[0]) * scale(0) * 8))
 	}
 	percent := 200 - 2*quality
 	if quality < 50 {
@@ -47,12 +45,22 @@ func (e *Encoder) prepare(quality int, limited bool) {
 	}
 	for i, base := range [2]*[64]uint8{&quantLuma, &quantChroma} {
 		t := &e.tables[i]
+		t.grey = int32(math.Round(-128 * scale(0) * 8))
+		if limited && i == 0 {
+			// 16 is to become -128.
+			t.grey = int32(math.Round((-16 - 128/stretch[0]) * scale(0) * 8))
+		}
 		for k, at := range zigzagOrder {
 			q := min(max((int(base[at])*percent+50)/100, 1), 255)
 			by := float64(q) * scale(int(at)) / stretch[i]
 			t.quant[k] = uint8(q)
 			t.recip[k] = uint64((1<<30)/by + 0.5)
-			t.least[k] = int32(math.Ceil(float64(1<<29) / float64(t.recip[k])))
+			for some := range e.places[at/4] {
+				if some>>(at%4)&1 != 0 {
+					e.places[at/4][some] |= 1 << k
+				}
+			}
+			t.most[at] = int32(math.Ceil(float64(1<<29)/float64(t.recip[k]))) - 1
 		}
 		codes([2]string{dcLuma, dcChroma}[i], t.dc[:])
 		codes([2]string{acLuma, acChroma}[i], t.ac[:])

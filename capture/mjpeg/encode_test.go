@@ -76,6 +76,37 @@ func TestEncoderIsAsGoodAsTheLibrary(t *testing.T) {
 	}
 }
 
+// What is said to become other than zero does, and nothing else, at either side of the limit.
+func TestEncoderKeepsWhatIsNotZero(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var e Encoder
+	for quality := 1; quality <= 100; quality++ {
+		e.prepare(quality, quality%2 == 0)
+		for i := range e.tables {
+			tab := &e.tables[i]
+			for range 20 {
+				var b [64]int32
+				want := uint64(0)
+				for k := 1; k < 64; k++ {
+					at := zigzagOrder[k]
+					v := tab.most[at] + int32(rng.IntN(3)) - 1
+					if rng.IntN(2) == 0 {
+						v = -v
+					}
+					b[at] = v
+					if quantize(v, tab.recip[k]) != 0 {
+						want |= 1 << k
+					}
+				}
+				b[0] = int32(rng.IntN(2)) << 16
+				if got := e.kept(tab, &b); got != want {
+					t.Fatalf("quality %d, table %d: %#x, want %#x", quality, i, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestEncoderKeepsColour checks each plane of both samplings.
 func TestEncoderKeepsColour(t *testing.T) {
 	var e Encoder

@@ -14,20 +14,16 @@ const transformBits = 2
 // transform is the discrete cosine transform of a block, in place, each
 // coefficient scaled as scale says.
 func transform(b *[64]int32) {
-	transformLines(b, 8, 1)
-	transformLines(b, 1, 8)
+	transformRows(b)
+	transformColumns(b)
 }
 
-// transformLines transforms eight lines of b: next is from one to the next, step
-// from one value to the next in it.
-func transformLines(b *[64]int32, next, step uint) {
-	for i := range uint(8) {
-		at := i * next
-		p1, p2, p3, p4 := at+step, at+2*step, at+3*step, at+4*step
-		p5, p6, p7 := at+5*step, at+6*step, at+7*step
-		v0, v1, v2, v3 := b[at&63], b[p1&63], b[p2&63], b[p3&63]
-		v4, v5, v6, v7 := b[p4&63], b[p5&63], b[p6&63], b[p7&63]
-
+// transformRows transforms each row of b. It and transformColumns are the same but for
+// the places, which are constants in each, so that none has to be computed or checked.
+func transformRows(b *[64]int32) {
+	for i := 0; i < 64; i += 8 {
+		r := (*[8]int32)(b[i : i+8])
+		v0, v1, v2, v3, v4, v5, v6, v7 := r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]
 		s0, d0 := v0+v7, v0-v7
 		s1, d1 := v1+v6, v1-v6
 		s2, d2 := v2+v5, v2-v5
@@ -36,8 +32,8 @@ func transformLines(b *[64]int32, next, step uint) {
 		e0, e3 := s0+s3, s0-s3
 		e1, e2 := s1+s2, s1-s2
 		z1 := (e2 + e3) * c0707 >> 13
-		b[at&63], b[p4&63] = e0+e1, e0-e1
-		b[p2&63], b[p6&63] = e3+z1, e3-z1
+		r[0], r[4] = e0+e1, e0-e1
+		r[2], r[6] = e3+z1, e3-z1
 
 		o0, o1, o2 := d3+d2, d2+d1, d1+d0
 		z5 := (o0 - o2) * c0382
@@ -45,7 +41,34 @@ func transformLines(b *[64]int32, next, step uint) {
 		z4 := (o2*c1306 + z5) >> 13
 		z3 := o1 * c0707 >> 13
 		p, m := d0+z3, d0-z3
-		b[p5&63], b[p3&63] = m+z2, m-z2
-		b[p1&63], b[p7&63] = p+z4, p-z4
+		r[5], r[3] = m+z2, m-z2
+		r[1], r[7] = p+z4, p-z4
+	}
+}
+
+// transformColumns transforms each column of b.
+func transformColumns(b *[64]int32) {
+	for i := range uint(8) {
+		v0, v1, v2, v3 := b[i], b[8+i], b[16+i], b[24+i]
+		v4, v5, v6, v7 := b[32+i], b[40+i], b[48+i], b[56+i]
+		s0, d0 := v0+v7, v0-v7
+		s1, d1 := v1+v6, v1-v6
+		s2, d2 := v2+v5, v2-v5
+		s3, d3 := v3+v4, v3-v4
+
+		e0, e3 := s0+s3, s0-s3
+		e1, e2 := s1+s2, s1-s2
+		z1 := (e2 + e3) * c0707 >> 13
+		b[i], b[32+i] = e0+e1, e0-e1
+		b[16+i], b[48+i] = e3+z1, e3-z1
+
+		o0, o1, o2 := d3+d2, d2+d1, d1+d0
+		z5 := (o0 - o2) * c0382
+		z2 := (o0*c0541 + z5) >> 13
+		z4 := (o2*c1306 + z5) >> 13
+		z3 := o1 * c0707 >> 13
+		p, m := d0+z3, d0-z3
+		b[40+i], b[24+i] = m+z2, m-z2
+		b[8+i], b[56+i] = p+z4, p-z4
 	}
 }
