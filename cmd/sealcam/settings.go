@@ -61,10 +61,11 @@ func readWanted(env *cli.Env, file string) ([]byte, error) {
 
 // settingsFlags is what the verbs have in common.
 type settingsFlags struct {
-	dir, name, broker string
-	camera, group     string
-	all               bool
-	wait              time.Duration
+	dir, name      string
+	broker, keeper string
+	camera, group  string
+	all            bool
+	wait           time.Duration
 }
 
 func (f *settingsFlags) define(fs *flags) {
@@ -72,6 +73,11 @@ func (f *settingsFlags) define(fs *flags) {
 	fs.StringVar(&f.name, "viewer", "", "as which viewer to connect; the first one here if empty")
 	fs.StringVar(&f.broker, "broker", "", "the broker's `URL`; the household's own if empty")
 	fs.DurationVar(&f.wait, "timeout", time.Minute, "how long to wait for cameras")
+}
+
+// through adds that a keeper can carry what is pushed, instead of the broker.
+func (f *settingsFlags) through(fs *flags) {
+	fs.StringVar(&f.keeper, "keeper", "", "a keeper's `URL`, to bring it there instead of to the broker")
 }
 
 func (f *settingsFlags) target(fs *flags) {
@@ -90,6 +96,8 @@ func (f *settingsFlags) check(target bool) error {
 	switch {
 	case f.dir == "":
 		return cli.Usagef("--household is missing")
+	case f.broker != "" && f.keeper != "":
+		return cli.Usagef("--broker and --keeper are two ways for one thing")
 	case target && said != 1:
 		return cli.Usagef("for whom? one of --camera NAME, --group NAME, --all")
 	}
@@ -98,12 +106,12 @@ func (f *settingsFlags) check(target bool) error {
 
 func settingsPush(ctx context.Context, env *cli.Env, args []string) error {
 	var f settingsFlags
-	rest, err := verbArgs(env, args, "settings push", "--household DIR --camera NAME | --group NAME | --all [--timeout TIME] [--viewer NAME] [--broker URL]", `
+	rest, err := verbArgs(env, args, "settings push", "--household DIR --camera NAME | --group NAME | --all [--timeout TIME] [--viewer NAME] [--broker URL | --keeper URL]", `
 Signs FILE ("-" for standard input), with the owner's key or with that of an
 operator who may command, and leaves it with the broker for every camera that it is
-for. It takes the place of what was pushed for the same cameras before: an empty
-file takes that back. Then it waits for what the cameras say. One that is away
-takes it when it is back: see sealcam settings status.`, []string{"FILE"}, func(fs *flags) { f.define(fs); f.target(fs) })
+for; a keeper hands it on to its broker. It takes the place of what was pushed for
+the same cameras before: an empty file takes that back. Then it waits for what the
+cameras say. One that is away takes it when it is back: see sealcam settings status.`, []string{"FILE"}, func(fs *flags) { f.define(fs); f.through(fs); f.target(fs) })
 	if err != nil {
 		return err
 	}
@@ -139,9 +147,9 @@ takes it when it is back: see sealcam settings status.`, []string{"FILE"}, func(
 
 func settingsPublish(ctx context.Context, env *cli.Env, args []string) error {
 	var f settingsFlags
-	_, err := verbArgs(env, args, "settings publish", "--household DIR [--timeout TIME] [--viewer NAME] [--broker URL]", `
+	_, err := verbArgs(env, args, "settings publish", "--household DIR [--timeout TIME] [--viewer NAME] [--broker URL | --keeper URL]", `
 Leaves all that was pushed from here with the broker again: for a camera that was
-taken in or put into a group since, or after the broker has lost what it kept.`, nil, func(fs *flags) { f.define(fs) })
+taken in or put into a group since, or after the broker has lost what it kept.`, nil, func(fs *flags) { f.define(fs); f.through(fs) })
 	if err != nil {
 		return err
 	}

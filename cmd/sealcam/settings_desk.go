@@ -25,7 +25,7 @@ import (
 type desk struct {
 	dir    string
 	who    *identity.Viewer
-	up     *feed.Broker
+	up     feed.Feed
 	signer crypto.Signer
 	by     string // in words
 }
@@ -41,7 +41,7 @@ func openDesk(f *settingsFlags) (*desk, error) {
 			return nil, hintNoHousehold(f.dir, err)
 		}
 	}
-	who, up, err := connect(f.dir, name, f.broker, slog.New(slog.DiscardHandler))
+	who, up, err := f.connect(name)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,15 @@ func openDesk(f *settingsFlags) (*desk, error) {
 	}
 	d.signer, d.by = who.Key().Signer(), "viewer "+who.Name()
 	return d, nil
+}
+
+// connect opens a viewer and its way to the cameras: the broker, or a keeper, of which
+// only what comes from now on is read.
+func (f *settingsFlags) connect(name string) (*identity.Viewer, feed.Feed, error) {
+	if f.keeper == "" {
+		return connect(f.dir, name, f.broker, slog.New(slog.DiscardHandler))
+	}
+	return ways{keeper: f.keeper, since: span(time.Second)}.open(f.dir, name, slog.New(slog.DiscardHandler))
 }
 
 func (d *desk) roster() *seal.Roster { return d.who.Roster() }

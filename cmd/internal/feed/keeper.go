@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,10 +146,14 @@ func (k *Keeper) Run(ctx context.Context, each func(Item)) error {
 	})
 }
 
-// Send implements Feed: the keeper publishes to the camera what it has checked.
+// Send implements Feed: the keeper publishes to the camera what it has checked. For
+// whom settings are, it reads in them.
 func (k *Keeper) Send(ctx context.Context, camera seal.CameraID, kind string, payload []byte) error {
-	if kind != Command && kind != Roster {
-		return fmt.Errorf("a viewer sends to %s or %s, not to %.20q", Command, Roster, kind)
+	if strings.HasPrefix(kind, Settings+"/") {
+		kind = Settings
+	}
+	if kind != Command && kind != Roster && kind != Settings {
+		return fmt.Errorf("a viewer sends to %s, %s or %s, not to %.20q", Command, Roster, Settings, kind)
 	}
 	k.mu.Lock()
 	to, up := k.api, k.up
