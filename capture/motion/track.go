@@ -31,6 +31,7 @@ type track struct {
 	stands  time.Duration // ... since then
 	vx, vy  float64       // pixels a second
 	area    int
+	size    float64 // its area of late
 	frames  int     // in which it was in view ...
 	due     int     // ... of those since it was first seen
 	of      float64 // frames of late: one that was a second ago counts a third
@@ -95,12 +96,16 @@ func (d *Detector) match(t *track, dt time.Duration) int {
 	reach := 2 + d.h/45 + int(dt.Seconds()*float64(d.h)/8)
 	x0, y0 := t.box.X+min(mx, 0)-reach, t.box.Y+min(my, 0)-reach
 	x1, y1 := t.box.X+t.box.W+max(mx, 0)+reach, t.box.Y+t.box.H+max(my, 0)+reach
+	was := t.held.box()
 	best, most := -1, 0
 	for i := range d.blobs.list {
 		b := &d.blobs.list[i]
 		w, h := min(b.x1, x1)-max(b.x0, x0), min(b.y1, y1)-max(b.y0, y0)
 		if b.mine >= 0 || w <= 0 || h <= 0 || b.area*2 < d.gradeOf(b).area {
 			continue
+		}
+		if t.sure && (b.x1-b.x0)*(b.y1-b.y0) > leap*was.W*was.H {
+			continue // light that falls on him, or goes by before him
 		}
 		if share := b.area * w * h / max((b.x1-b.x0)*(b.y1-b.y0), 1); share+1 > most {
 			best, most = i, share+1
@@ -119,17 +124,25 @@ func (d *Detector) begin(b *blob, pix []uint8) {
 		if t.used {
 			continue
 		}
-		*t = track{used: true, born: d.now, moved: d.now, due: 1}
-		t.cx, t.cy = float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
-		t.way.begin(b, t.cx, t.cy, d.w, d.now)
-		t.anchor, t.stands, t.seen = b.box(), d.now, d.now
+		t.begin(b, d.w, d.now)
 		d.update(t, b, pix, 0)
 		return
 	}
 }
 
+func (t *track) begin(b *blob, w int, now time.Duration) {
+	*t = track{used: true, born: now, moved: now, due: 1, size: float64(b.area)}
+	t.cx, t.cy = float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
+	t.way.begin(b, t.cx, t.cy, w, now)
+	t.anchor, t.stands, t.seen = b.box(), now, now
+}
+
 // update takes in where t is in this frame, and whether it moves like a body.
 func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
+	if !t.sure && float64(b.area) > leap*t.size && d.now-t.born > 300*time.Millisecond {
+		t.begin(b, d.w, d.now) // somebody else: a flake's way is none of who came in beside it
+	}
+	t.size += 0.2 * (float64(b.area) - t.size)
 	cx, cy := float64(b.sx)/float64(b.area), float64(b.sy)/float64(b.area)
 	if sec := (d.now - t.seen).Seconds(); sec > 0 {
 		t.vx += 0.4 * ((cx-t.cx)/sec - t.vx)
@@ -201,6 +214,9 @@ func one(yes bool) float64 {
 	return 0
 }
 
+// leap is how many times as large nothing becomes from one frame to the next.
+const leap = 4
+
 // smallBody is how many pixels a body has that a leaf may have as well: it must go further
 // to be believed.
 const smallBody = 12
@@ -220,7 +236,7 @@ func (d *Detector) convincing(t *track) bool {
 	if t.area < smallBody {
 		least = max(least, g.least*float64(max(t.box.W, t.box.H)))
 	}
-	if float64(t.area) < max(d.weather.asks(), g.body) || d.weather.rate > rough && t.way.falls() {
+	if float64(t.area) < max(d.weather.asks(), g.body) || d.weather.rate > rough && t.way.falls() && float64(t.area) < 1.5*d.weather.asks() {
 		return false
 	}
 	return !d.belongs(t) && !d.hangs(t) && t.way.leads(least, math.Sqrt(float64(t.area)))
