@@ -25,6 +25,7 @@ type looks struct {
 const (
 	minSharp = 0.6
 	maxKept  = 0.6
+	haste    = 0.75           // what hurries must have sharper ones: what is near is fast, and out of focus
 	softest  = 0.8 * minSharp // of a body, on a single frame
 )
 

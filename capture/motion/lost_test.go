@@ -87,3 +87,47 @@ func TestLightTakesNobodysPlace(t *testing.T) {
 		t.Errorf("a soft shape sways where somebody was, and %d of 150 frames move", moving)
 	}
 }
+
+// TestLightGoesOverHim wants a beam that sweeps over somebody who stands there not to take him
+// along: he is where he was afterwards, and it is one event.
+func TestLightGoesOverHim(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), 71)
+	for x := -60.0; x < 220; x += 7 {
+		s.extra = func(px, py int) int {
+			dx, dy := (float64(px)-x)/22, (float64(py)-45)/22
+			return int(80 / (1 + dx*dx + dy*dy))
+		}
+		s.rest(s.step, from(71))
+	}
+	s.extra = nil
+	if n := s.rest(20*time.Second, from(71)); n < 195 {
+		t.Errorf("of 200 frames after the beam %d show him", n)
+	}
+	s.walk(from(71), s.w)
+	s.rest(2 * time.Second)
+	if len(s.ids) != 1 {
+		t.Errorf("%d events, want 1", len(s.ids))
+	}
+}
+
+// TestComesInBesideAFlake wants somebody to be found who comes in where something small was
+// just about: its way is none of his.
+func TestComesInBesideAFlake(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	for i := range 12 { // to and fro, for 1.2 s
+		s.show(capture.LightDay, body{x: 2 + i%2*4, y: 36 + i, w: 4, h: 3, grey: 230})
+	}
+	frames := 0
+	for x := 1; x < 40; x += 2 {
+		frames++
+		if s.show(capture.LightDay, from(x)).Moving {
+			break
+		}
+	}
+	if frames > 8 {
+		t.Errorf("found after %d frames", frames)
+	}
+}

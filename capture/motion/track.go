@@ -175,7 +175,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	}
 	switch {
 	case !t.sure:
-		t.sure = l.plausible() && d.convincing(t)
+		t.sure = l.plausible() && (l.sharp > haste || !t.way.hurries(float64(max(t.box.W, t.box.H)))) && d.convincing(t)
 	case 4*t.slight > 3*t.of, 4*t.soft > 3*t.of:
 		t.sure, t.raised = false, false // it was weather, or light, after all
 	}

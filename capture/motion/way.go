@@ -116,6 +116,12 @@ func (p *way) rushes(size float64, front bool) bool {
 	return speed > 8 || speed > 4 && (straight < 0.95 || sec < 0.8) || speed > 2.5 && straight < 0.75
 }
 
+// hurries says whether something of this size goes farther than twice that in a second.
+func (p *way) hurries(size float64) bool {
+	net, _ := p.of(false)
+	return net > 2*size*(p.last(0).at-p.last(p.known()).at).Seconds()
+}
+
 // falls says whether the way leads down, as that of a flake does.
 func (p *way) falls() bool {
 	a, b := p.last(p.known()), p.last(0)
