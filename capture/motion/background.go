@@ -180,8 +180,9 @@ func compare(row []uint8, floor, mean, noise []uint16, r rates) (set uint64) {
 	return set
 }
 
-// compareHeld is compare where somebody is in some of the pixels: of those it learns nothing,
-// for what of him is nearly as bright as what he stands before would be learned, and he with it.
+// compareHeld is compare where somebody is in some of the pixels. Of those it learns nothing, for
+// what of him is nearly as bright as what he stands before would be learned, and he with it; and
+// less tells that he is still there than it took to find him.
 func compareHeld(row []uint8, floor, mean, noise []uint16, r rates, held uint64) (set uint64) {
 	var means, noises [64]uint16
 	copy(means[:], mean)
@@ -190,6 +191,11 @@ func compareHeld(row []uint8, floor, mean, noise []uint16, r rates, held uint64)
 	for ; held != 0; held &= held - 1 {
 		x := bits.TrailingZeros64(held)
 		mean[x], noise[x] = means[x], noises[x]
+		e, f := int32(mean[x]), int32(floor[x])
+		most := f>>1 + f*(e>>8)>>8 + 2*int32(noise[x])
+		if d := int32(row[x])<<8 - e; 8*max(d, -d) > 5*most {
+			set |= 1 << x
+		}
 	}
 	return set
 }

@@ -40,23 +40,18 @@ func TestStandsBeforeHisColour(t *testing.T) {
 	s := newStage(t, motion.Config{})
 	s.rest(3 * time.Second)
 	s.walk(from(-7), 71)
-	// He is by 6 to 12 grey levels darker than the wall: seen at times.
+	// He is nearly as bright as the wall, and well seen on few frames.
 	moving := 0
 	for i := range 200 {
-		s.extra = func(x, y int) int {
-			if x >= 71 && x < 78 && y >= 40 && y < 60 {
-				return -6 - i%13/2
-			}
-			return 0
-		}
-		if s.show(capture.LightDay).Moving {
+		b := from(71)
+		b.grey = 112 - i%13/2
+		if s.show(capture.LightDay, b).Moving {
 			moving++
 		}
 	}
 	if moving < 195 {
 		t.Errorf("of 200 frames %d move", moving)
 	}
-	s.extra = nil
 	s.walk(from(71), s.w)
 	if n := s.rest(5 * time.Second); n > 2 {
 		t.Errorf("%d frames move after he left: a ghost", n)
@@ -129,5 +124,23 @@ func TestComesInBesideAFlake(t *testing.T) {
 	}
 	if frames > 8 {
 		t.Errorf("found after %d frames", frames)
+	}
+}
+
+// TestLessTellsOfWhoIsKnown wants somebody to be found for as long as he stands before what is
+// nearly as bright, though a stranger who does is not found at all.
+func TestLessTellsOfWhoIsKnown(t *testing.T) {
+	faint := from(71)
+	faint.grey = 114
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), 71)
+	if n := s.rest(20*time.Second, faint); n < 195 {
+		t.Errorf("of 200 frames %d show who was seen to come", n)
+	}
+	s = newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	if s.rest(20*time.Second, faint); len(s.ids) > 0 {
+		t.Errorf("a stranger as faint is seen: the test shows nothing")
 	}
 }

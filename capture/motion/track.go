@@ -37,7 +37,7 @@ type track struct {
 	of      float64 // frames of late: one that was a second ago counts a third
 	solid   float64 // of those, in which it looked like a body
 	slight  float64 // of those, in which it was no larger than the weather
-	soft    float64 // of those, in which it had no edges to speak of
+	soft    float64 // of those, in which it was light: no edges to speak of, or the background's texture
 	bodily  float64 // of those, in which it also moved
 	creeps  float64 // frames of late in which it crept ...
 	wholly  float64 // ... and looked like a body
@@ -160,7 +160,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	fade := math.Exp(-dt.Seconds() / max(1, 6*dt.Seconds()))
 	body := one(l.solid())
 	t.slight = t.slight*fade + one(float64(2*b.area) < d.weather.asks())
-	t.soft = t.soft*fade + one(l.sharp < softest)
+	t.soft = t.soft*fade + one(l.sharp < softest || !l.solid() && b.area > enough)
 	t.of, t.solid = t.of*fade+1, t.solid*fade+body
 	t.bodily, t.creeps, t.wholly = t.bodily*fade, t.creeps*fade, t.wholly*fade
 	least := max(2, b.area/12)
@@ -216,6 +216,9 @@ func one(yes bool) float64 {
 
 // leap is how many times as large nothing becomes from one frame to the next.
 const leap = 4
+
+// enough is how many pixels tell for certain whether the background's texture shows.
+const enough = 50
 
 // smallBody is how many pixels a body has that a leaf may have as well: it must go further
 // to be believed.
