@@ -226,14 +226,14 @@ func (k *Keeper) stored(a arrival, e store.Entry, err error, known bool) {
 		k.figures.alarm(conflict)
 		k.refuse(a.Delivery, conflict, fmt.Errorf("message %d: %w", v.Seq, err))
 		return
-	case errors.Is(err, store.ErrDamaged): // what is known of its household cannot be read: later perhaps
+	case errors.Is(err, store.ErrMessage):
+		k.refuse(a.Delivery, malformed, err)
+		return
+	default: // a node that was lost over a part of a batch, what is known of a household that cannot be read: later perhaps
 		k.figures.verdict(failed, len(a.Sealed))
 		k.tending.lost(a.Camera)
 		k.once("a message cannot be stored", v.Camera, failed, err)
 		a.done(err)
-		return
-	default:
-		k.refuse(a.Delivery, malformed, err)
 		return
 	}
 	k.tending.arrived(v)

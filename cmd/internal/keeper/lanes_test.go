@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,5 +170,46 @@ func TestFloodSlowsNobody(t *testing.T) {
 	})
 	if n := w.log.count("a camera sends more"); n != 1 {
 		t.Errorf("named %d times", n)
+	}
+}
+
+// lossyStore does not get the first message of one of its batches stored.
+type lossyStore struct {
+	*store.Memory
+	left *atomic.Int64 // batches that go that way
+}
+
+func (s lossyStore) Put(ctx context.Context, batch []store.Message) ([]error, error) {
+	if s.left.Add(-1) < 0 {
+		return s.Memory.Put(ctx, batch)
+	}
+	errs, err := s.Memory.Put(ctx, batch[1:])
+	return append([]error{errors.New("no node answers")}, errs...), err
+}
+
+// Of a batch that a store gets stored in part, the rest is no fault of its cameras':
+// its source is told to deliver it again, it is asked for again, and it is kept then.
+func TestPartOfABatch(t *testing.T) {
+	lossy := lossyStore{left: new(atomic.Int64)}
+	w := newWorld(t, 1, func(c *Config) {
+		lossy.Memory = c.Store.(*store.Memory)
+		c.Store = lossy
+	})
+	c := w.home.cameras[0]
+	sealed := c.seal(seal.Durable, "x")
+	answers := make(chan error, 2)
+	deliver := func() error {
+		w.keeper.arrive(Delivery{Item: c.item(sealed), Done: func(err error) { answers <- err }})
+		return <-answers
+	}
+	lossy.left.Store(1)
+	if err := deliver(); err == nil {
+		t.Error("the source was told that what is not kept is done with")
+	}
+	w.counted(failed, 1)
+	w.counted(malformed, 0)
+	w.until("it is asked for again", func() bool { return len(w.commands(c, seal.VerbResend)) > 0 })
+	if err := deliver(); err != nil || w.store.Stats().Messages != 1 {
+		t.Errorf("then: %v, %d kept", err, w.store.Stats().Messages)
 	}
 }
