@@ -176,6 +176,57 @@ func TestEndDuringAnEvent(t *testing.T) {
 	}
 }
 
+// A camera that is told to stop while somebody is in view looks at no further frame,
+// seals what it has filmed, the clip to a last part, and waits for no network: how long
+// that takes is bounded by what it holds.
+func TestStopDuringAnEvent(t *testing.T) {
+	s := Defaults()
+	s.Live.Every.Duration = 0
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var a *Agent
+	late := 0 // frames asked for after the stop
+	a = newAgent(t, s, func(context.Context) (capture.Camera, error) {
+		cam, err := scene.Open("walk?size=640x360&rate=10&pixel=mjpeg", scene.Options{})
+		return &followed{cam, func(n int) {
+			switch {
+			case ctx.Err() != nil:
+				late++
+			case n > 1000:
+				t.Error("nobody walked by in 100 s")
+				stop()
+			case a.Stats().Events > 0:
+				stop()
+			}
+		}}, err
+	})
+	a.patience = 24 * time.Hour // is for sources that end
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	st := a.Stats()
+	if late > 1 {
+		t.Errorf("%d frames were asked for after the stop", late)
+	}
+	if st.Events != 1 || st.Sealed != 1 || st.Clips != 1 || st.Parts == 0 || st.Failed != 0 {
+		t.Errorf("stopped in event %d with %d pictures and %d clips of %d parts sealed, %d failed; want one picture and one whole clip", st.Events, st.Sealed, st.Clips, st.Parts, st.Failed)
+	}
+	if waiting := uint64(st.Uplink.Waiting); waiting < st.Sealed+st.Parts {
+		t.Errorf("%d messages wait for the next run, want %d and the status", waiting, st.Sealed+st.Parts)
+	}
+}
+
+// followed says before each frame which it is.
+type followed struct {
+	capture.Camera
+	each func(n int)
+}
+
+func (c *followed) Next(ctx context.Context, f *capture.Frame) error {
+	c.each(int(f.Seq))
+	return c.Camera.Next(ctx, f)
+}
+
 // What is kept outlives the camera's buffer.
 func TestHeldOwnsItsBytes(t *testing.T) {
 	f := capture.Frame{Data: []byte("best"), Seq: 7, Light: capture.LightNight}
