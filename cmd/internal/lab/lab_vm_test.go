@@ -75,6 +75,9 @@ func TestMain(m *testing.M) {
 
 // afterwards keeps the end of a log of a test that failed, to be shown behind the results.
 func afterwards(t *testing.T, name, log string) {
+	if log = strings.TrimSpace(log); log == "" {
+		return
+	}
 	logs.Lock()
 	defer logs.Unlock()
 	fmt.Fprintf(&logs.text, "\n%s: %s:\n%s\n", t.Name(), name, tail(log, 4<<10))

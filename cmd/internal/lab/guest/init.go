@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/sealcam/sealcam/cmd/internal/lab/wire"
@@ -157,17 +158,29 @@ func freeButton() error {
 	return os.WriteFile(driver+"unbind", []byte("gpio-keys"), 0)
 }
 
-// openPort finds the host's serial port by the name that QEMU gave it.
+// portLimit ends the wait for a port that never comes.
+const portLimit = time.Minute
+
+// openPort finds the host's serial port by the name that QEMU gave it. The driver
+// learns of its ports after it was loaded, from the emulator.
 func openPort() (*os.File, error) {
-	ports, err := filepath.Glob("/sys/class/virtio-ports/*/name")
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range ports {
-		name, err := os.ReadFile(path)
-		if err == nil && strings.TrimSpace(string(name)) == wire.PortName {
-			return os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(path))), os.O_RDWR, 0)
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		ports, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range ports {
+			name, err := os.ReadFile(path)
+			if err != nil || strings.TrimSpace(string(name)) != wire.PortName {
+				continue
+			}
+			port, err := os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(path))), os.O_RDWR, 0)
+			if !errors.Is(err, os.ErrNotExist) { // or the device has no node yet
+				return port, err
+			}
+		}
+		if time.Since(began) > portLimit {
+			return nil, fmt.Errorf("no serial port %s among %d", wire.PortName, len(ports))
 		}
 	}
-	return nil, fmt.Errorf("no serial port %s among %d", wire.PortName, len(ports))
 }
