@@ -84,6 +84,6 @@ func addAsOperator(ctx context.Context, env *cli.Env, dir string, hello *seal.He
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "camera  %s  %s\nadded by %s to roster %d, until the owner's next one takes it in\n", hello.Camera, name, who.Name(), who.Roster().Version)
-	fmt.Fprintf(env.Stdout, "Its pairing, with a certificate for the broker, the owner writes: sealcam household add-camera or pair\n")
+	fmt.Fprintf(env.Stdout, "Its pairing, with a certificate for the broker, the owner writes from the same request: sealcam household pair DIR CAMERA --request FILE\n")
 	return spread(ctx, env.Stdout, dir)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/sealcam/sealcam/cmd/internal/cli"
@@ -81,7 +82,7 @@ camera in front of you: compare the id that is printed with sealcamd id on it.`,
 // hintKnown says what to do about a camera that is in the household.
 func hintKnown(dir string, err error) error {
 	if errors.Is(err, identity.ErrKnownCamera) {
-		return cli.Hint(err, "write its pairing again with: sealcam household pair %s CAMERA", dir)
+		return cli.Hint(err, "write its pairing again with: sealcam household pair %s CAMERA; if an operator has taken it in, with --request FILE", dir)
 	}
 	return err
 }
@@ -104,12 +105,15 @@ func writePairing(env *cli.Env, h *identity.Household, id seal.CameraID, csr []b
 }
 
 func householdPair(_ context.Context, env *cli.Env, args []string) error {
-	var out string
-	rest, err := verbArgs(env, args, "household pair", "[--out FILE]", `
+	var out, request string
+	rest, err := verbArgs(env, args, "household pair", "[--request FILE] [--out FILE]", `
 Writes the pairing of a camera of the household again: after a change of the
-broker, for example. CAMERA is its id or its name.`,
+broker, for example. CAMERA is its id or its name. One that an operator has taken in
+has none yet: for that the owner needs the camera's request, as sealcamd request
+prints it. It holds no secret, and neither does the pairing.`,
 		[]string{"DIR", "CAMERA"}, func(fs *flags) {
 			fs.StringVar(&out, "out", "-", "`file` for the pairing; - is standard output")
+			fs.StringVar(&request, "request", "", "`file` with the camera's request, - for standard input; that of the last time if empty")
 		})
 	if err != nil {
 		return err
@@ -118,7 +122,25 @@ broker, for example. CAMERA is its id or its name.`,
 	if err != nil {
 		return err
 	}
-	return writePairing(env, h, id, nil, out)
+	if request == "" {
+		err := writePairing(env, h, id, nil, out)
+		if errors.Is(err, fs.ErrNotExist) {
+			return cli.Hint(fmt.Errorf("camera %s has not asked this directory for a pairing yet", id), "give its request: sealcamd request on the camera, then --request FILE")
+		}
+		return err
+	}
+	text, err := readBounded(env.Stdin, request, maxRequest)
+	if err != nil {
+		return err
+	}
+	hello, err := identity.ParseRequest(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", request, err)
+	}
+	if hello.Camera != id {
+		return fmt.Errorf("%s is the request of camera %s, not of %s", request, hello.Camera, id)
+	}
+	return writePairing(env, h, id, hello.CSR, out)
 }
 
 // ownCamera opens a household and finds a camera of it.

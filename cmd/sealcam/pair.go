@@ -99,6 +99,9 @@ func pair(ctx context.Context, env *cli.Env, f pairFlags) error {
 // config opens the household and reads what the flags name.
 func (f *pairFlags) config(log *slog.Logger) (pairing.Config, error) {
 	h, err := openOwner(f.household)
+	if errors.Is(err, identity.ErrNotOwner) {
+		return pairing.Config{}, cli.Hint(err, "who may add takes a camera in by its request: sealcamd request on the camera, then sealcam household add-camera %s REQUEST --name NAME", f.household)
+	}
 	if err != nil {
 		return pairing.Config{}, err
 	}
