@@ -269,20 +269,20 @@ func TestLiveViewFitsItsLink(t *testing.T) {
 			h.open()
 			h.run()
 			frames, sizes := 0, map[int]int{}
-			for i := range 30 * 40 {
+			for i := range 30 * 20 {
 				if i%150 == 0 {
 					h.command(h.opener.Watch(h.camera.ID()))
 				}
 				if n, ok := h.up.ViewWanted(); ok {
 					h.do(h.up.View(h.frame(string(make([]byte, whole>>(2*n))))))
-					if i >= 30*20 { // it has settled
+					if i >= 30*10 { // it has settled
 						frames++
 						sizes[n]++
 					}
 				}
 				h.pass(time.Second / 30)
 			}
-			fps := float64(frames) / 20
+			fps := float64(frames) / 10
 			most, at := 0, 0
 			for n, count := range sizes {
 				if count > most {
