@@ -38,12 +38,17 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 # Two stages at a time: those with guests and browsers wait more than they compute.
 STAGES     := vm-test fault-test package-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
-	@$(MAKE) --no-print-directory -j2 TARGETS='$(TESTED_TARGETS)' $(STAGES)
+	@$(MAKE) --no-print-directory -j2 TARGETS='$(TESTED_TARGETS)' ELSEWHERE='$(RACED)' $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
+# Where goroutines share memory; everything else of the libraries is one goroutine's own.
+# Of RACED race runs every test, so make test leaves it out of unit.
+RACED   := ./capture ./capture/stream ./uplink ./uplink/identity ./uplink/internal/recording ./uplink/mqtt ./uplink/ota \
+	./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer
+SHARING := $(RACED) ./uplink/internal/spool ./cmd/internal/keeper/store
 unit: ## all tests that need no guest, three packages at a time, for many wait; of the simulated year of dusks a part (make year runs all)
-	$(GOTEST) -p 3 -timeout 30m $$($(GO) list ./... | grep -vE '/(simtest|trials)$$')
+	$(GOTEST) -p 3 -timeout 30m $$($(GO) list ./... | grep -vE '/(simtest|trials)$$' | grep -vxF "$$($(GO) list $(or $(ELSEWHERE),./capture/daynight/simtest))")
 	$(GOTEST) -timeout 15m -short ./capture/daynight/simtest
 
 year: ## day and night over a simulated year, ours and the others', as a table
@@ -61,10 +66,8 @@ enemies: ## rain, snow, wind, insects, ...: ten minutes of each at 5 to 30 frame
 poornet: ## 100 events over links of 256 kbit/s that lose 5 %: the picture before the clip, each time
 	$(GO) test -count=1 -timeout 60m -v ./cmd/internal/poornet -runs 100 -links 20
 
-# Where goroutines share memory; everything else of the libraries is one goroutine's own.
-SHARING := ./capture ./capture/stream ./uplink ./uplink/identity ./uplink/internal/... ./uplink/mqtt ./uplink/ota \
-	./cmd/internal/agent ./cmd/internal/broker ./cmd/internal/feed ./cmd/internal/viewer ./cmd/internal/keeper/store
 race: ## the tests of what runs concurrently, under the race detector (needs gcc)
+	@! grep -l 'testing.Short()' $(RACED:%=%/*_test.go) || { echo "make race: error: -short leaves something of these out: they belong in SHARING alone"; exit 1; }
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 15m -short $(SHARING)
 
 # What takes minutes where a processor is emulated and is no matter of the
