@@ -37,6 +37,8 @@ type care struct {
 	receipt   bool          // something has arrived
 	gone      []seal.Range  // came, and was deleted before: told to be here, so that it comes no more
 	tail      bool          // something may have been missed behind the last one
+	first     uint64        // lowest number that has come in this run, 0 for none
+	head      bool          // what was missed before that one has been asked for
 	missing   uint64        // at the last look
 	asked     int           // times, since something came of it
 	wait      time.Duration // between asking
@@ -60,6 +62,9 @@ func (t *tending) arrived(v seal.Visible) {
 	defer t.mu.Unlock()
 	c := t.care(v.Camera)
 	c.household, c.receipt = v.Household, true
+	if c.first == 0 || v.Seq < c.first {
+		c.first = v.Seq
+	}
 }
 
 func (t *tending) gone(v seal.Visible) {
@@ -147,7 +152,12 @@ func (t *tending) plan(c store.Camera, now time.Time, jitter float64) (out []err
 		out[len(out)-1].sent = func() { a.gone = a.gone[n:] }
 	}
 	if a.tail {
-		out = append(out, errand{resend(c.ID, c.Last+1, seal.MaxSeq), func() { a.tail = false }})
+		// What was missed of a camera of which nothing was kept lies before the first
+		// one that came since: nobody else would ask for it.
+		if !a.head && c.First > 1 && c.First == a.first {
+			out = append(out, errand{command: resend(c.ID, 1, c.First-1)})
+		}
+		out = append(out, errand{resend(c.ID, c.Last+1, seal.MaxSeq), func() { a.tail, a.head = false, true }})
 	}
 	return append(out, a.chase(c, now, jitter)...)
 }
