@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +24,11 @@ Exit code 0 means that nothing was lost, or left where nobody asks for it, and
 nothing was shown under a camera or household that did not take it; 1 that it was
 not so.
 
+With --broker they publish to a broker that runs already, whose access rules let a
+camera write below its own name; no faults befall that, nobody watches, and the
+cameras take back in the end what it keeps of them. A camera comes back within
+--spread; set it to their number over the connections a second that are to be.
+
 With --growth smaller fleets run first (100, 1000, ...), and a table says what a
 camera costs in each.
 `
@@ -41,6 +47,8 @@ func runFleet(ctx context.Context, env *cli.Env, args []string) error {
 	fs.DurationVar(&c.Spread, "spread", fleet.DefaultSpread, "over what time cameras come back that lost their broker together")
 	fs.IntVar(&c.Handshakes, "handshakes", fleet.DefaultHandshakes, "how `many` connections a second the broker takes")
 	fs.IntVar(&c.Watched, "watched", 0, "how `many` households have a viewer that opens everything (default 5)")
+	fs.StringVar(&c.Broker, "broker", "", "`URL` of a broker that runs already (mqtts://HOST:8883, or several with commas), in place of one on this machine; the cameras' side is measured, and what the broker acknowledges")
+	fs.StringVar(&c.Household, "household", "", "with --broker: `directory` of the household whose authority the broker trusts; the cameras get certificates of it, good for this run's keys")
 	fs.IntVar(&c.Nodes, "nats", 0, "let the cameras publish to a cluster of so `many` nats-servers on this machine, in place of a broker")
 	faults := fs.String("faults", strings.Join(fleet.FaultNames(), ","), "what goes wrong, a `list` with commas; none for nothing")
 	dir := fs.String("dir", "", "`directory` for keys and spools, which is emptied (default a temporary one, in memory where there is /dev/shm)")
@@ -57,7 +65,12 @@ func runFleet(ctx context.Context, env *cli.Env, args []string) error {
 		return fleet.Part(*part, os.Stdin, env.Stdout, env.Stderr)
 	}
 	c.Faults = []string{}
-	if *faults != "" && *faults != "none" {
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case c.Broker != "" && !given["faults"]:
+		c.Faults = nil // those of the cameras' side
+	case *faults != "" && *faults != "none":
 		c.Faults = strings.Split(*faults, ",")
 	}
 	self, err := os.Executable()

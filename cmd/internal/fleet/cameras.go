@@ -73,6 +73,14 @@ func runCameras(s Setup, orders *json.Decoder, say *speaker, stderr io.Writer) e
 		case doEnd:
 			stats := cs.stats()
 			say.say(report{Stats: &stats})
+			if s.Guest {
+				accounts := cs.accounts()
+				stop()
+				work.Wait()
+				err := cs.leave(s.Addr)
+				say.say(report{Accounts: accounts})
+				return err
+			}
 			return cs.end(say)
 		}
 	}

@@ -43,6 +43,8 @@ type Config struct {
 
 	Spread     time.Duration // of cameras that come back (uplink.Config.Spread)
 	Handshakes int           // a second that the broker takes (broker.Limits)
+	Broker     string        // URL of a broker that runs already, in place of the run's own: then there is no keeper, and nobody watches
+	Household  string        // with Broker: directory of the household whose authority that broker trusts
 	Nodes      int           // of a NATS cluster in place of the one broker; 0 for none
 	Spool      int64         // bytes of each camera's spool
 
@@ -85,6 +87,9 @@ func (c Config) WithDefaults() Config {
 	c.Size = or(c.Size, DefaultSize)
 	c.For = or(c.For, DefaultFor)
 	c.Day = or(c.Day, c.For)
+	if c.Faults == nil && c.Broker != "" {
+		c.Faults = []string{faultCut, faultFlap, faultClock}
+	}
 	c.Watched = min(or(c.Watched, DefaultWatched), (c.Cameras+c.PerHome-1)/c.PerHome)
 	c.Spread = or(c.Spread, DefaultSpread)
 	c.Handshakes = or(c.Handshakes, DefaultHandshakes)
@@ -130,10 +135,15 @@ func (c Config) Validate() error {
 		return fmt.Errorf("a spool of %d bytes: expected at least %d", c.Spool, 64<<10)
 	case c.Nodes < 0 || c.Nodes > 5:
 		return fmt.Errorf("a cluster of %d nodes: expected 1 to 5, or 0 for a broker", c.Nodes)
+	case c.Broker != "" && (c.Nodes != 0 || c.Household == ""):
+		return errors.New("a broker that runs already: expected the household whose authority it trusts, and no cluster")
 	case c.Dir == "" || c.Command == nil:
 		return errors.New("fleet: no directory, or no command for its parts")
 	}
-	_, err := chosen(c.Faults)
+	on, err := chosen(c.Faults)
+	if c.Broker != "" && (on[faultRestart] || on[faultRelay] || on[faultLiar]) {
+		return fmt.Errorf("of a broker that runs already, only %s, %s and %s go wrong: they are of the cameras' side", faultCut, faultFlap, faultClock)
+	}
 	return err
 }
 

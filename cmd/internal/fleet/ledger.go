@@ -96,6 +96,18 @@ func (r *Report) settle(end *tally, w world) {
 	slices.SortFunc(r.Unkept, func(a, b Unkept) int { return a.Camera - b.Camera })
 }
 
+// settleSent adds up what cameras sent to a broker that is not of the run: what has
+// become of it there nobody says.
+func (r *Report) settleSent(cameras map[string]*account) {
+	for _, c := range cameras {
+		r.Sealed += c.Head
+		r.Acknowledged += c.Acknowledged
+		r.Waiting += c.Waiting
+		r.Dropped += c.Dropped
+		r.Lost += c.Head - min(c.Acknowledged+c.Waiting+c.Dropped, c.Head)
+	}
+}
+
 // unkept tells of one camera.
 func (r *Report) unkept(id string, end *tally, w world) Unkept {
 	c, kept := end.of(id)

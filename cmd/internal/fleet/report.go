@@ -52,19 +52,20 @@ type Report struct {
 	Lost  uint64 `json:"lost"`  // the first number that must be 0
 	Wrong int    `json:"wrong"` // the second
 
-	Sealed      uint64            `json:"sealed"` // durable messages: pictures, and what cameras say about themselves
-	SealedBytes uint64            `json:"sealed_bytes"`
-	Arrived     uint64            `json:"arrived"`
-	Waiting     uint64            `json:"waiting"`  // in spools, at the end
-	Dropped     uint64            `json:"dropped"`  // given up by cameras for want of space, and confessed
-	Doubtful    uint64            `json:"doubtful"` // neither kept nor waiting, and in the spool as acknowledged: nobody has asked for it again
-	Torn        uint64            `json:"torn"`     // acknowledged by a broker or a cluster before it or its keeper was killed, and not kept by then
-	Unkept      []Unkept          `json:"unkept,omitempty"`
-	Verdicts    map[string]uint64 `json:"verdicts"` // of the keeper since its last start
-	Refusals    map[string]uint64 `json:"refusals"` // what cameras did not obey, by kind and reason
-	Watched     Watched           `json:"watched"`
-	Liar        *Lied             `json:"liar,omitempty"` // what viewers saw who read from a keeper that lies
-	Returns     []Return          `json:"returns"`
+	Sealed       uint64            `json:"sealed"` // durable messages: pictures, and what cameras say about themselves
+	SealedBytes  uint64            `json:"sealed_bytes"`
+	Arrived      uint64            `json:"arrived"`
+	Acknowledged uint64            `json:"acknowledged,omitempty"` // by a broker that is not of the run, in place of Arrived
+	Waiting      uint64            `json:"waiting"`                // in spools, at the end
+	Dropped      uint64            `json:"dropped"`                // given up by cameras for want of space, and confessed
+	Doubtful     uint64            `json:"doubtful"`               // neither kept nor waiting, and in the spool as acknowledged: nobody has asked for it again
+	Torn         uint64            `json:"torn"`                   // acknowledged by a broker or a cluster before it or its keeper was killed, and not kept by then
+	Unkept       []Unkept          `json:"unkept,omitempty"`
+	Verdicts     map[string]uint64 `json:"verdicts"` // of the keeper since its last start
+	Refusals     map[string]uint64 `json:"refusals"` // what cameras did not obey, by kind and reason
+	Watched      Watched           `json:"watched"`
+	Liar         *Lied             `json:"liar,omitempty"` // what viewers saw who read from a keeper that lies
+	Returns      []Return          `json:"returns"`
 
 	Connected   time.Duration `json:"connected_ns"` // from the beginning until all cameras were there
 	Connections uint64        `json:"connections"`  // made in all
@@ -85,9 +86,13 @@ type Report struct {
 }
 
 func newReport(c Config) *Report {
+	bound := c.Handshakes
+	if c.Broker != "" {
+		bound = 0 // its own, which nobody knows
+	}
 	return &Report{
 		Cameras: c.Cameras, Households: c.Homes(), For: c.For, Day: c.Day, Events: c.Events, Size: c.Size, Seed: c.Seed,
-		Spread: c.Spread, Bound: c.Handshakes,
+		Spread: c.Spread, Bound: bound,
 	}
 }
 
@@ -162,16 +167,25 @@ func (r *Report) WriteTable(out io.Writer) error {
 	line := func(name, format string, a ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, a...)) }
 	line("fleet", "%d cameras of %d households, seed %d", r.Cameras, r.Households, r.Seed)
 	line("lasted", "%v, a day is %v; all were there after %v", r.For, r.Day, r.Connected.Round(time.Second))
+	if r.Acknowledged > 0 {
+		line("sent", "%d messages were acknowledged by the broker; whether it hands them on is not looked at", r.Acknowledged)
+	}
 	line("sealed", "%d messages, %s; %d arrived, %d wait in spools, %d acknowledged there and not kept, %d given up for want of space", r.Sealed, size(r.SealedBytes), r.Arrived, r.Waiting, r.Doubtful, r.Dropped)
 	if r.Torn > 0 {
 		line("not kept", "%d messages that were acknowledged before something was killed; %d of them were sent again", r.Torn, r.Torn-min(r.Doubtful, r.Torn))
 	}
-	line("watched", "%d households: %d pictures shown, %d still missing; %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Missing, r.Watched.Tampered, words(r.Watched.Refused))
+	if r.Watched.Households > 0 {
+		line("watched", "%d households: %d pictures shown, %d still missing; %d messages tampered with, refused %s", r.Watched.Households, r.Watched.Shown, r.Watched.Missing, r.Watched.Tampered, words(r.Watched.Refused))
+	}
 	if l := r.Liar; l != nil {
 		line("lied to", "%d households: %d pictures shown, %d still missing; %d lies, of which %s; refused %s", l.Households, l.Shown, l.Missing, l.Tampered, words(l.Told), words(l.Refused))
 	}
 	line("not obeyed", "by cameras: %s", words(r.Refusals))
 	for _, b := range r.Returns {
+		if r.Bound == 0 {
+			line("after "+b.Fault, "all back in %v; at most %d connections a second", b.Took.Round(time.Second/10), b.Peak)
+			continue
+		}
 		line("after "+b.Fault, "all back in %v; at most %d connections a second of %d, %d turned away", b.Took.Round(time.Second/10), b.Peak, r.Bound, b.Turned)
 	}
 	if err := w.Flush(); err != nil {

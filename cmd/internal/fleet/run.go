@@ -52,9 +52,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	}
 	err := r.live(ctx)
 	for _, p := range []*part{r.cameras, r.broker} {
-		if p != nil {
-			p.kill()
-		}
+		p.kill()
 	}
 	stopNodes(r.nodes)
 	if err != nil {
@@ -95,7 +93,9 @@ func (r *run) live(ctx context.Context) error {
 	if r.screens, err = r.world.newScreens(first, r.api); err != nil {
 		return err
 	}
-	watched.Go(func() { r.screens.run(watching) })
+	if r.Broker == "" {
+		watched.Go(func() { r.screens.run(watching) })
+	}
 	if r.cameras, err = r.start(partCameras, r.setup(r.url)); err != nil {
 		return err
 	}
@@ -124,6 +124,10 @@ func (r *run) allUp() bool { return r.cameras.stats().Up == r.Cameras }
 // startSite starts what cameras publish to: the part of the broker at addr, or a
 // cluster, unless it runs, and its keeper.
 func (r *run) startSite(addr string) (err error) {
+	if r.Broker != "" {
+		r.url = r.Broker
+		return nil
+	}
 	if r.Nodes == 0 {
 		if r.broker, err = r.start(partBroker, r.setup(addr)); err != nil {
 			return err
@@ -166,6 +170,9 @@ func (r *run) measure(how string, m *Held) error {
 		p  *part
 		to *Memory
 	}{{r.cameras, &m.Cameras}, {r.broker, &m.Broker}} {
+		if side.p == nil { // it is not ours
+			continue
+		}
 		got, err := r.ask(side.p, how)
 		if err != nil {
 			return err
@@ -203,7 +210,7 @@ func (r *run) tick(ctx context.Context) error {
 	select {
 	case err := <-r.cameras.ended:
 		return errors.Join(errors.New("fleet: the cameras ended"), err)
-	case err := <-r.broker.ended:
+	case err := <-r.broker.end():
 		return errors.Join(errors.New("fleet: the broker ended"), err)
 	case <-ctx.Done():
 		return ctx.Err()
@@ -211,7 +218,7 @@ func (r *run) tick(ctx context.Context) error {
 	}
 	c, b := r.cameras.stats(), r.broker.stats()
 	now := time.Since(r.began)
-	if r.Nodes > 0 { // which say nothing: what cameras have made counts
+	if r.Nodes > 0 || r.Broker != "" { // which say nothing: what cameras have made counts
 		r.series.add(now, sideStats{At: c.At, Admitted: c.Connects, CPU: b.CPU})
 	} else {
 		r.series.add(now, b)
@@ -257,102 +264,12 @@ func (r *run) pass(ctx context.Context, at time.Duration) error {
 	return nil
 }
 
-// befall lets a fault happen, and waits until all cameras are back.
-func (r *run) befall(ctx context.Context, f fault) error {
-	began := time.Now()
-	back := Return{Fault: f.Kind, At: began.Sub(r.first), before: r.broker.stats(), from: len(r.series.points)}
-	connects := r.cameras.stats().Connects
-	if err := r.hurt(ctx, f); err != nil {
-		return err
-	}
-	if f.Kind == faultRestart {
-		back.before = sideStats{}
-	}
-	healed := time.Now()
-	hit := false // the cameras' statistics know of it
-	err := r.until(ctx, r.patience(), "not all cameras came back after "+f.Kind, func() bool {
-		hit = hit || !r.allUp() || r.cameras.stats().Connects > connects
-		return hit && r.allUp() || r.affected(f) == 0
-	})
-	back.Took, back.Away = time.Since(healed), healed.Sub(began)
-	r.report.returned(r, back)
-	return err
-}
-
-// hurt is what a fault does, until it is healed.
-func (r *run) hurt(ctx context.Context, f fault) error {
-	switch f.Kind {
-	case faultRestart:
-		r.broker.kill()
-		r.series.restart()
-		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
-			return err
-		}
-		return r.again(strings.TrimPrefix(r.url, "mqtts://"))
-	case faultKeeper:
-		r.broker.kill()
-		return r.again("")
-	case faultNode:
-		n := r.nodes[f.Groups[0]]
-		r.report.spent += n.kill()
-		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
-			return err
-		}
-		return n.start()
-	case faultFlap:
-		return r.cameras.order(order{Do: doFlap, Groups: f.Groups})
-	case faultCut:
-		if err := r.cameras.order(order{Do: doCut, Groups: f.Groups}); err != nil {
-			return err
-		}
-		if err := r.pass(ctx, f.At+f.Lasts); err != nil {
-			return err
-		}
-		return r.cameras.order(order{Do: doHeal, Groups: f.Groups})
-	}
-	return nil
-}
-
-// again starts the site that was killed, and takes down what it had lost of what
-// cameras took for sent.
-func (r *run) again(addr string) error {
-	sent, err := r.ask(r.cameras, doAccount)
-	if err != nil {
-		return err
-	}
-	if err := r.startSite(addr); err != nil {
-		return err
-	}
-	r.report.atKill = &tally{sent.Accounts, r.kept}
-	return nil
-}
-
 // ask gives a part an order that it answers.
 func (r *run) ask(p *part, what string) (report, error) {
 	if err := p.order(order{Do: what}); err != nil {
 		return report{}, err
 	}
 	return p.hear(answerTime)
-}
-
-// affected is how many cameras a fault befalls.
-func (r *run) affected(f fault) (n int) {
-	switch f.Kind {
-	case faultRestart, faultNode:
-		return r.Cameras
-	case faultKeeper:
-		return 0
-	}
-	in := map[int]bool{}
-	for _, g := range f.Groups {
-		in[g] = true
-	}
-	for i := range r.Cameras {
-		if in[r.group(i)] {
-			n++
-		}
-	}
-	return n
 }
 
 // account ends the events, lets everything arrive, and adds up.
@@ -370,7 +287,7 @@ func (r *run) account(ctx context.Context) error {
 			arrived, news = b.Arrived, time.Now()
 		}
 		settled++
-		if c.Waiting > 0 || b.Arrived < c.Sealed && time.Since(news) < quietTime {
+		if c.Waiting > 0 || r.broker != nil && b.Arrived < c.Sealed && time.Since(news) < quietTime {
 			settled = 0
 		}
 		if r.screens.watched().Missing > 0 && time.Since(began) < lookTime {
@@ -390,6 +307,10 @@ func (r *run) account(ctx context.Context) error {
 	sent, err := r.ask(r.cameras, doEnd)
 	if err != nil {
 		return err
+	}
+	if r.Broker != "" {
+		r.report.settleSent(sent.Accounts)
+		return nil
 	}
 	kept, err := r.ask(r.broker, doEnd)
 	if err != nil {

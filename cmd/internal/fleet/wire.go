@@ -48,7 +48,8 @@ type Setup struct {
 	Faults                             []string
 	Seed                               uint64
 	Dir, Addr                          string
-	First, Last                        int // the cameras of this process: [First, Last)
+	Guest                              bool // on a broker that is not of the run, to be left as it was
+	First, Last                        int  // the cameras of this process: [First, Last)
 }
 
 func (s Setup) config() Config {
@@ -62,6 +63,7 @@ func (c Config) setup(addr string) *Setup {
 	return &Setup{
 		Cameras: c.Cameras, PerHome: c.PerHome, Size: c.Size, Handshakes: c.Handshakes, Events: c.Events, Day: c.Day,
 		Spread: c.Spread, Spool: c.Spool, Faults: c.Faults, Seed: c.Seed, Dir: c.Dir, Addr: addr, Last: c.Cameras,
+		Guest: c.Broker != "",
 	}
 }
 
@@ -181,7 +183,11 @@ func (p *part) order(o order) error {
 	return err
 }
 
+// stats is what the part said last; nothing of a part that is not there.
 func (p *part) stats() sideStats {
+	if p == nil {
+		return sideStats{}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last
@@ -205,8 +211,19 @@ func (p *part) hear(patience time.Duration) (report, error) {
 	}
 }
 
+// end is told when the part has ended; never of one that is not there.
+func (p *part) end() <-chan error {
+	if p == nil {
+		return nil
+	}
+	return p.ended
+}
+
 // kill ends the part at once, as a power cut does.
 func (p *part) kill() {
+	if p == nil {
+		return
+	}
 	_ = p.cmd.Process.Kill()
 	for range p.news { // until it has ended
 	}

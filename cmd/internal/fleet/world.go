@@ -39,6 +39,9 @@ const (
 // cameras there are.
 func (w world) make(ctx context.Context, done func(int)) error {
 	key, cert, keeper, err := w.authority()
+	if err == nil && w.Broker != "" {
+		key, cert, err = w.trusted()
+	}
 	if err != nil {
 		return err
 	}
@@ -89,6 +92,16 @@ func (w world) authority() (key, cert []byte, k seal.Keeper, err error) {
 	}
 	key, err = os.ReadFile(filepath.Join(w.operator(), "ca.key"))
 	return key, h.Authority(), r.Keepers[0], err
+}
+
+// trusted returns the authority that the broker of w.Broker trusts.
+func (w world) trusted() (key, cert []byte, err error) {
+	h, err := identity.OpenHousehold(w.Household, time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err = os.ReadFile(filepath.Join(w.Household, "ca.key"))
+	return key, h.Authority(), err
 }
 
 // makeHome makes one household with its viewer and its cameras.
