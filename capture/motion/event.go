@@ -14,7 +14,7 @@ func (d *Detector) judge() Verdict {
 	for i := range d.tracks {
 		t := &d.tracks[i]
 		if !t.used || !t.inView {
-			lost = lost || t.used && t.raised && !d.atEdge(t.held.box())
+			lost = lost || t.used && t.raised && t.seen == d.seen && !d.atEdge(t.held.box())
 			continue
 		}
 		if t.raised {

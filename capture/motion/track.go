@@ -160,7 +160,7 @@ func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
 	fade := math.Exp(-dt.Seconds() / max(1, 6*dt.Seconds()))
 	body := one(l.solid())
 	t.slight = t.slight*fade + one(float64(2*b.area) < d.weather.asks())
-	t.soft = t.soft*fade + one(l.sharp < softest || !l.solid() && b.area > enough)
+	t.soft = t.soft*fade + one(l.sharp < softest || l.sharp < minSharp && l.kept > maxKept && b.area > enough)
 	t.of, t.solid = t.of*fade+1, t.solid*fade+body
 	t.bodily, t.creeps, t.wholly = t.bodily*fade, t.creeps*fade, t.wholly*fade
 	least := max(2, b.area/12)
@@ -207,6 +207,11 @@ func (h *hold) box() Box {
 	return Box{x, y, int(math.Ceil(h.x1)) - x, int(math.Ceil(h.y1)) - y}
 }
 
+// holds says whether o lies within b.
+func (b Box) holds(o Box) bool {
+	return b.X <= o.X && b.Y <= o.Y && o.X+o.W <= b.X+b.W && o.Y+o.H <= b.Y+b.H
+}
+
 func one(yes bool) float64 {
 	if yes {
 		return 1
@@ -246,10 +251,13 @@ func (d *Detector) convincing(t *track) bool {
 }
 
 // belongs says whether t is a small part of something large nearby that is no body: the
-// leg of a spider, the rim of a beam.
+// leg of a spider, the rim of a beam; or of somebody who is followed: a foot, his shadow.
 func (d *Detector) belongs(t *track) bool {
 	for i := range d.tracks {
 		o := &d.tracks[i]
+		if o.used && o.sure && o.inView && o != t && 4*o.soft < o.of && o.held.box().holds(t.box) {
+			return true
+		}
 		if !o.used || !o.inView || o.sure || o.area < 6*t.area || 8*o.area > d.w*d.h || 3*o.solid > 2*o.of {
 			continue
 		}
