@@ -38,9 +38,9 @@ type camera struct {
 	bytes    int64
 	last     uint64 // highest sequence ever kept
 	received int64
-	had      ranges // kept, or gone since
-	deleted  ranges // what the owner took: it never comes again
-	goneAt   uint64 // cursor of the latest event gone
+	had      store.Ranges // kept, or gone since
+	deleted  store.Ranges // what the owner took: it never comes again
+	goneAt   uint64       // cursor of the latest event gone
 }
 
 // home is what the index holds of one household.
@@ -93,13 +93,15 @@ func (x *index) apply(e *event, cursor uint64, at time.Time) (r result) {
 	case gone:
 		c := x.camera(e.household, e.camera)
 		r = x.take(c, func(k *record) bool { return k.cursor <= e.upto })
-		c.last, c.had = max(c.last, e.last), c.had.add(e.span.First, e.span.Last)
+		c.last = max(c.last, e.last)
+		c.had.Add(e.span.First, e.span.Last)
 		r.before, c.goneAt = c.goneAt, cursor
 	case deleted:
 		c := x.camera(e.household, e.camera)
-		c.last, c.had = max(c.last, e.last), c.had.add(e.span.First, e.span.Last)
-		c.deleted = c.deleted.add(e.span.First, e.span.Last)
-		r = x.take(c, func(k *record) bool { return c.deleted.has(k.seq) })
+		c.last = max(c.last, e.last)
+		c.had.Add(e.span.First, e.span.Last)
+		c.deleted.Add(e.span.First, e.span.Last)
+		r = x.take(c, func(k *record) bool { return c.deleted.Has(k.seq) })
 	}
 	x.reach(cursor)
 	return r
@@ -201,7 +203,8 @@ func (x *index) keep(e *event, cursor uint64, at time.Time) {
 	x.byHash[k.hash] = k
 	h.arrival, c.arrival = append(h.arrival, k), append(c.arrival, k)
 	c.bySeq = slices.Insert(c.bySeq, c.after(k.seq), k)
-	c.last, c.received, c.had = max(c.last, k.seq), k.received, c.had.add(k.seq, k.seq)
+	c.last, c.received = max(c.last, k.seq), k.received
+	c.had.Add(k.seq, k.seq)
 	c.bytes, h.bytes, x.bytes = c.bytes+int64(k.size), h.bytes+int64(k.size), x.bytes+int64(k.size)
 	if h.news != nil {
 		close(h.news)
@@ -214,7 +217,7 @@ func (x *index) verdict(c *camera, v *seal.Visible) error {
 	if c == nil {
 		return nil
 	}
-	if c.deleted.has(v.Seq) {
+	if c.deleted.Has(v.Seq) {
 		return store.ErrDeleted
 	}
 	if i := c.after(v.Seq); i > 0 && c.bySeq[i-1].seq == v.Seq && c.bySeq[i-1].hash != v.Hash {
@@ -345,7 +348,7 @@ func (x *index) cameras(id seal.HouseholdID) []store.Camera {
 		s := store.Camera{ID: c.id, Last: c.last, Count: uint64(len(c.bySeq)), Bytes: c.bytes}
 		if len(c.bySeq) > 0 {
 			s.First = c.bySeq[0].seq
-			s.Missing = c.had.holes(s.First, s.Last, store.MaxMissing)
+			s.Missing = c.had.Holes(s.First, s.Last, store.MaxMissing)
 		}
 		if c.received != 0 {
 			s.Received = time.UnixMicro(c.received).UTC()

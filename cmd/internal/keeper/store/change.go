@@ -70,7 +70,7 @@ func (c *change) camera(household seal.HouseholdID, id seal.CameraID) (*camRow, 
 
 // add puts a message into the index. deleted is what its camera must not be
 // asked for.
-func (c *change) add(r *row, deleted ranges) error {
+func (c *change) add(r *row, deleted Ranges) error {
 	v := &r.Visible
 	h, err := c.house(v.Household)
 	if err != nil {

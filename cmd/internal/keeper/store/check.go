@@ -213,7 +213,7 @@ func (s *Store) loseAll(lost []row, r *Report) error {
 			if err != nil && !errors.Is(err, ErrDamaged) {
 				return err
 			}
-			if file.Deleted[v.Camera].has(v.Seq) {
+			if file.Deleted[v.Camera].Has(v.Seq) {
 				continue // its deletion was broken off
 			}
 			if err := errors.Join(c.lose(v), r.lose(v)); err != nil {
@@ -273,7 +273,7 @@ func (c *change) keepAccount(before tx, id seal.HouseholdID) error {
 		m.Last, m.Floor, m.Missing = max(m.Last, was.Last), was.Floor, was.Missing
 		for _, r := range slices.Clone(was.Missing) {
 			walk(c.tree(treeSeq), m.Num, r.First, r.Last, false, func(seq uint64, _ []byte) bool {
-				m.Missing.remove(seq, seq)
+				m.Missing.Remove(seq, seq)
 				return true
 			})
 		}

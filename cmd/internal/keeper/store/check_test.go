@@ -78,7 +78,7 @@ func TestCheckRepairs(t *testing.T) {
 		t.Fatalf("%+v, %v", cameras, err)
 	}
 	for _, seq := range lost {
-		if !ranges(cameras[0].Missing).has(seq) {
+		if !Ranges(cameras[0].Missing).Has(seq) {
 			t.Errorf("%d is lost and not missing: %v", seq, cameras[0].Missing)
 		}
 		put(t, s, nil, message("h", "a", seq, 9_000, ""))

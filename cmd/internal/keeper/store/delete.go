@@ -88,7 +88,7 @@ func (s *Store) entomb(hh *house, h seal.HouseholdID, c seal.CameraID, from, to 
 		if c == "" || c == id {
 			first, last := span(from, to, t.Last)
 			deleted := slices.Clone(file.Deleted[id])
-			deleted.add(first, last)
+			deleted.Add(first, last)
 			file.Deleted[id] = deleted
 		}
 	}
@@ -111,7 +111,7 @@ func (s *Store) entomb(hh *house, h seal.HouseholdID, c seal.CameraID, from, to 
 
 // unmiss makes that no camera is asked for what was deleted. A camera of which
 // nothing ever came has a line from then on.
-func (t tx) unmiss(h seal.HouseholdID, deleted map[seal.CameraID]ranges) error {
+func (t tx) unmiss(h seal.HouseholdID, deleted map[seal.CameraID]Ranges) error {
 	c, err := t.change()
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (t tx) unmiss(h seal.HouseholdID, deleted map[seal.CameraID]ranges) error {
 			return err
 		}
 		for _, r := range d {
-			m.Missing.remove(r.First, r.Last)
+			m.Missing.Remove(r.First, r.Last)
 		}
 	}
 	return c.write()

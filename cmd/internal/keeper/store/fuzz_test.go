@@ -58,7 +58,7 @@ func FuzzScan(f *testing.F) {
 // FuzzHousehold reads a household's file that somebody has changed: what is taken
 // of it is in order, and comes back when it is saved.
 func FuzzHousehold(f *testing.F) {
-	b, err := json.Marshal(houseFile{Household: "h", Cursor: 4, Deleted: map[seal.CameraID]ranges{"a": {{First: 1, Last: 3}}}, Roster: []byte("r")})
+	b, err := json.Marshal(houseFile{Household: "h", Cursor: 4, Deleted: map[seal.CameraID]Ranges{"a": {{First: 1, Last: 3}}}, Roster: []byte("r")})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func FuzzHousehold(f *testing.F) {
 
 // FuzzRows reads rows of an index that is damaged where no checksum is.
 func FuzzRows(f *testing.F) {
-	c := camRow{Num: 3, track: track{First: 1, Last: 9, Count: 4, Bytes: 5, Received: time.UnixMicro(7).UTC(), Missing: ranges{{First: 2, Last: 3}}}}
+	c := camRow{Num: 3, track: track{First: 1, Last: 9, Count: 4, Bytes: 5, Received: time.UnixMicro(7).UTC(), Missing: Ranges{{First: 2, Last: 3}}}}
 	f.Add(c.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodeCamera(b)

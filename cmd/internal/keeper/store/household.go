@@ -27,7 +27,7 @@ type houseFile struct {
 	Household seal.HouseholdID         `json:"household"`
 	Cursor    uint64                   `json:"cursor"`   // none at or below it is ever given out again
 	Received  time.Time                `json:"received"` // no message comes before it
-	Deleted   map[seal.CameraID]ranges `json:"deleted,omitempty"`
+	Deleted   map[seal.CameraID]Ranges `json:"deleted,omitempty"`
 	Roster    []byte                   `json:"roster,omitempty"`
 }
 
@@ -35,7 +35,7 @@ func houseName(id seal.HouseholdID) string { return houseDir + "/" + string(id) 
 
 // loadHouse reads a household's file; there need not be one.
 func loadHouse(d directory, id seal.HouseholdID) (h houseFile, err error) {
-	h.Household, h.Deleted = id, map[seal.CameraID]ranges{}
+	h.Household, h.Deleted = id, map[seal.CameraID]Ranges{}
 	b, err := readWhole(d, houseName(id), maxHouse)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
@@ -47,13 +47,13 @@ func loadHouse(d directory, id seal.HouseholdID) (h houseFile, err error) {
 		return h, fmt.Errorf("%w: %s is not this household's: %v", ErrDamaged, houseName(id), err)
 	}
 	if h.Deleted == nil {
-		h.Deleted = map[seal.CameraID]ranges{}
+		h.Deleted = map[seal.CameraID]Ranges{}
 	}
 	for camera, deleted := range h.Deleted { // nothing says that the file is in order
-		var sane ranges
+		var sane Ranges
 		for _, r := range deleted {
 			if r.First > 0 && r.Last <= maxSeq {
-				sane.add(r.First, r.Last)
+				sane.Add(r.First, r.Last)
 			}
 		}
 		h.Deleted[camera] = sane

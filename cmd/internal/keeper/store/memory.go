@@ -26,7 +26,7 @@ type Memory struct {
 type memories struct {
 	messages []Message // in order of arrival
 	tracks   map[seal.CameraID]*track
-	deleted  map[seal.CameraID]*ranges
+	deleted  map[seal.CameraID]*Ranges
 	roster   []byte
 	cursor   uint64
 	received time.Time
@@ -39,7 +39,7 @@ func (s *Memory) of(h seal.HouseholdID) *memories {
 	}
 	m := s.households[h]
 	if m == nil {
-		m = &memories{tracks: map[seal.CameraID]*track{}, deleted: map[seal.CameraID]*ranges{}, news: make(chan struct{})}
+		m = &memories{tracks: map[seal.CameraID]*track{}, deleted: map[seal.CameraID]*Ranges{}, news: make(chan struct{})}
 		s.households[h] = m
 	}
 	return m
@@ -69,7 +69,7 @@ func (s *Memory) put(m *Message) error {
 		return nil
 	}
 	camera, seq := m.Visible.Camera, m.Visible.Seq
-	if d := h.deleted[camera]; d != nil && d.has(seq) {
+	if d := h.deleted[camera]; d != nil && d.Has(seq) {
 		return ErrDeleted
 	}
 	for _, old := range h.messages {
@@ -85,7 +85,7 @@ func (s *Memory) put(m *Message) error {
 	h.messages = append(h.messages, *m)
 	s.byHash[m.Visible.Hash] = *m
 	if h.tracks[camera] == nil {
-		h.tracks[camera], h.deleted[camera] = new(track), new(ranges)
+		h.tracks[camera], h.deleted[camera] = new(track), new(Ranges)
 	}
 	h.tracks[camera].add(seq, m.Visible.Size, m.Received, *h.deleted[camera])
 	close(h.news)
@@ -151,16 +151,16 @@ func (s *Memory) Delete(_ context.Context, h seal.HouseholdID, c seal.CameraID, 
 	defer s.mu.Unlock()
 	hh := s.of(h)
 	if c != "" && hh.tracks[c] == nil {
-		hh.tracks[c], hh.deleted[c] = new(track), new(ranges)
+		hh.tracks[c], hh.deleted[c] = new(track), new(Ranges)
 	}
 	for id, t := range hh.tracks {
 		if c == "" || c == id {
 			first, last := span(from, to, t.Last)
-			hh.deleted[id].add(first, last)
-			t.Missing.remove(first, last)
+			hh.deleted[id].Add(first, last)
+			t.Missing.Remove(first, last)
 		}
 	}
-	messages, size = s.drop(hh, func(m *Message) bool { return hh.deleted[m.Visible.Camera].has(m.Visible.Seq) })
+	messages, size = s.drop(hh, func(m *Message) bool { return hh.deleted[m.Visible.Camera].Has(m.Visible.Seq) })
 	return messages, size, nil
 }
 

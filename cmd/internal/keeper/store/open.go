@@ -85,7 +85,7 @@ type house struct {
 	received time.Time
 	indexed  uint64                   // messages above it are in tail
 	tail     []*row                   // rising
-	deleted  map[seal.CameraID]ranges // replaced, never changed
+	deleted  map[seal.CameraID]Ranges // replaced, never changed
 	news     chan struct{}            // closed and replaced with every message
 }
 

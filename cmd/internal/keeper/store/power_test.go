@@ -165,7 +165,7 @@ func (l *life) checkMessages(s *Store) {
 			put(l.t, s, ErrDeleted, m)
 			l.scour(m)
 		case ofA && in(l.begun, v.Seq):
-			if file, ferr := loadHouse(l.disk, "h"); ferr != nil || file.Deleted["a"].has(v.Seq) && !errors.Is(err, ErrNotKept) {
+			if file, ferr := loadHouse(l.disk, "h"); ferr != nil || file.Deleted["a"].Has(v.Seq) && !errors.Is(err, ErrNotKept) {
 				l.t.Fatalf("the deletion of %d is remembered and not done: Get says %v, %v", v.Seq, err, ferr)
 			}
 			again := []Message{m}

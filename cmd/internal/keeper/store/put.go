@@ -209,7 +209,7 @@ func (s *Store) place(t tx, d *draft, m *Message) error {
 		return nil
 	case !errors.Is(err, ErrNotKept):
 		return err
-	case h.deleted[v.Camera].has(v.Seq):
+	case h.deleted[v.Camera].Has(v.Seq):
 		return ErrDeleted
 	}
 	if d.now.After(p.received) {

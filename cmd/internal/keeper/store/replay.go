@@ -151,7 +151,7 @@ func (p *replayer) add(c *change, m *found) error {
 	}
 	deleted := h.Deleted[v.Camera]
 	switch {
-	case deleted.has(v.Seq):
+	case deleted.Has(v.Seq):
 		return c.noteErase(&m.row, true)
 	case m.Damaged:
 		p.s.log.Warn("a stored message is damaged", "household", v.Household, "camera", v.Camera, "seq", v.Seq)

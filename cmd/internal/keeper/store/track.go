@@ -18,12 +18,12 @@ type track struct {
 	Floor    uint64 // at and below it nothing is missed any more: it was trimmed
 	Count    uint64
 	Bytes    int64
-	Missing  ranges
+	Missing  Ranges
 	Received time.Time
 }
 
 // add takes note of a message that is new. deleted is what must not be missed.
-func (t *track) add(seq uint64, size int, received time.Time, deleted ranges) {
+func (t *track) add(seq uint64, size int, received time.Time, deleted Ranges) {
 	switch {
 	case t.Last == 0:
 	case seq > t.Last:
@@ -31,7 +31,7 @@ func (t *track) add(seq uint64, size int, received time.Time, deleted ranges) {
 	case t.First != 0 && seq < t.First:
 		t.miss(seq+1, t.First-1, deleted)
 	}
-	t.Missing.remove(seq, seq)
+	t.Missing.Remove(seq, seq)
 	if t.First == 0 || seq < t.First {
 		t.First = seq
 	}
@@ -42,10 +42,10 @@ func (t *track) add(seq uint64, size int, received time.Time, deleted ranges) {
 }
 
 // miss adds what is missing, and forgets the oldest when that is too much.
-func (t *track) miss(first, last uint64, deleted ranges) {
-	t.Missing.add(max(first, t.Floor+1), last)
+func (t *track) miss(first, last uint64, deleted Ranges) {
+	t.Missing.Add(max(first, t.Floor+1), last)
 	for _, r := range deleted {
-		t.Missing.remove(r.First, r.Last)
+		t.Missing.Remove(r.First, r.Last)
 	}
 	if n := len(t.Missing) - MaxMissing; n > 0 {
 		t.Missing = slices.Delete(t.Missing, 0, n)
@@ -69,7 +69,7 @@ func (t *track) drop(size int, first uint64) {
 // trimmed says that seq went for its age: nothing as old is asked for again.
 func (t *track) trimmed(seq uint64) {
 	t.Floor = max(t.Floor, seq)
-	t.Missing.remove(1, t.Floor)
+	t.Missing.Remove(1, t.Floor)
 }
 
 func (t *track) camera(id seal.CameraID) Camera {
