@@ -104,12 +104,15 @@ func (c *card) up(t *testing.T, before string) string {
 	t.Helper()
 	ctx := limit(t)
 	// A line that a board which is going down was told is lost; one that is up may be slow.
-	for patience := 2 * time.Second; ctx.Err() == nil; patience += patience / 4 {
+	for patience := 2 * time.Second; ctx.Err() == nil; {
 		once, cancel := context.WithTimeout(ctx, patience)
 		now, err := c.sh(once, bootID)
 		cancel()
 		if err == nil && now != before {
 			return now
+		}
+		if err != nil {
+			patience = min(2*patience, 30*time.Second)
 		}
 		select {
 		case <-c.dead:
