@@ -20,7 +20,13 @@ type link struct {
 // newLink returns a link to port, in service until the end of the test.
 func newLink(t *testing.T, port int) *link {
 	t.Helper()
-	l, err := net.Listen("tcp", host+":0")
+	return newLinkAt(t, at(0), port)
+}
+
+// newLinkAt returns one from an address on which nothing has listened so far.
+func newLinkAt(t *testing.T, from string, port int) *link {
+	t.Helper()
+	l, err := net.Listen("tcp", from)
 	check(t, err)
 	k := &link{Listener: l, to: at(port), up: true, open: map[net.Conn]struct{}{}}
 	done := make(chan struct{})

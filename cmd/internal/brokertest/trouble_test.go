@@ -117,9 +117,10 @@ func TestTroubleWithBroker(t *testing.T) {
 		})
 		t.Run("down, then up", func(t *testing.T) {
 			s := e.serve(t, h.files(host), door.ID())
-			s.stop()
+			eye := h.watch(s.url()) // before the camera comes: what it sends to nobody is gone
+			way := at(freePort(t))
 			var log lines
-			cam := h.start(door, s.url(), log.handler())
+			cam := h.start(door, "mqtts://"+way, log.handler())
 			check(t, cam.Send(picture("waited", 0)))
 			limit := time.Now().Add(patience)
 			for !strings.Contains(log.String(), "start the broker") {
@@ -131,8 +132,7 @@ func TestTroubleWithBroker(t *testing.T) {
 			if st := cam.Stats(); st.Connected || st.Waiting != 1 {
 				t.Errorf("%+v", st)
 			}
-			s.start()
-			eye := h.watch(s.url())
+			newLinkAt(t, way, s.port)
 			eye.until("the picture is verified", func() bool { return eye.count(door.ID(), "waited") == 1 })
 			if n := strings.Count(log.String(), "not connected"); n != 1 {
 				t.Errorf("said %d times: %s", n, log.String())
