@@ -126,7 +126,7 @@ func TestMotionOfFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	convert(t, filepath.Join(dir, "frames"), filepath.Join(dir, "png"), ".png", png.Encode)
+	convert(t, filepath.Join(dir, "frames"), filepath.Join(dir, "png"), ".png", (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode)
 	convert(t, filepath.Join(dir, "frames"), filepath.Join(dir, "bmp"), ".bmp", bmp)
 	if err := os.WriteFile(filepath.Join(dir, "walk.avi"), capturetest.AVI(320, 180, 10, single...), 0o644); err != nil {
 		t.Fatal(err)
