@@ -37,7 +37,8 @@ export class Guard {
     if (!allowed(who, c.get(-65551))) refuse('revoked', 'a verb that the role does not allow');
     if (retained) refuse('replayed', 'retained');
     if (c.get(-65550) <= (this.counters.get(issuer) ?? 0)) refuse('replayed', 'counted before');
-    if (now !== undefined && now >= c.get(4) * 1e6) refuse('stale', 'expired');
+    const ages = verb => verb !== 'receipt' && verb !== 'resend';
+    if (now !== undefined && ages(c.get(-65551)) && now >= c.get(4) * 1e6) refuse('stale', 'expired');
     this.counters.set(issuer, c.get(-65550));
   }
 }
