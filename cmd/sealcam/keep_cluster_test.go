@@ -22,13 +22,7 @@ import (
 // loopback, and returns where each speaks NATS and MQTT.
 func natsNodes(t *testing.T) (nats, mqtts [3]string) {
 	t.Helper()
-	path, err := exec.LookPath("nats-server")
-	if err != nil {
-		path = "/usr/sbin/nats-server" // not on everybody's PATH
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal("nats-server is not installed: run make test-deps (Debian package nats-server)")
-	}
+	path := natsPath(t)
 	var routes [3]string
 	for i := range 3 {
 		nats[i], mqtts[i], routes[i] = freePort(t), freePort(t), freePort(t)

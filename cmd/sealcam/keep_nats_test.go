@@ -22,17 +22,24 @@ import (
 	"github.com/sealcam/sealcam/uplink/seal"
 )
 
-// natsServer runs a nats-server of the household until the test ends, and
-// returns where it speaks NATS and MQTT.
-func (k *keeping) natsServer() (nats, mqtt string) {
-	k.t.Helper()
+// natsPath is where nats-server is.
+func natsPath(t *testing.T) string {
+	t.Helper()
 	path, err := exec.LookPath("nats-server")
 	if err != nil {
 		path = "/usr/sbin/nats-server" // not on everybody's PATH
 	}
 	if _, err := os.Stat(path); err != nil {
-		k.t.Fatal("nats-server is not installed: run make test-deps (Debian package nats-server)")
+		t.Fatal("nats-server is not installed: run make test-deps (Debian package nats-server)")
 	}
+	return path
+}
+
+// natsServer runs a nats-server of the household until the test ends, and
+// returns where it speaks NATS and MQTT.
+func (k *keeping) natsServer() (nats, mqtt string) {
+	k.t.Helper()
+	path := natsPath(k.t)
 	dir := k.t.TempDir()
 	cert, key, err := k.home.IssueServer("127.0.0.1")
 	if err != nil {
