@@ -123,7 +123,7 @@ fault-test: ## networks, brokers, disks and clocks that fail, and kill -9 (needs
 
 vm-test: ## the agent on Debian's ARM kernels with real V4L2 and GPIO, emulated
 	$(GO) run ./cmd/internal/lab/prepare
-	$(GOTEST) -tags vm -count=1 -timeout 40m -parallel 2 -v ./cmd/internal/lab/...
+	$(GOTEST) -tags vm -count=1 -timeout 40m -parallel 3 -v ./cmd/internal/lab/...
 
 footprint: ## resident memory of sealcamd at 1080p
 	$(GO) run ./cmd/internal/footprint
