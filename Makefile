@@ -72,8 +72,8 @@ race: ## the tests of what runs concurrently, under the race detector (needs gcc
 
 # What takes minutes where a processor is emulated and is no matter of the
 # processor: scrypt, large rosters, long films, large backlogs, slow links, vectors made anew (those
-# published are opened), every bit or byte of something. unit runs it on this one.
-SLOW_ON_ARM := Backup|Export|Recover|FullRoster|CreateHouseholdUnder|NothingWasDone|NewNormal|CoverHides|WideFrames|NeverChanges|NeverMakesDay|FarWalker|LightIsNoEvent|Zones|WhoWasThereFirst|StandingStill|^TestTable$$|Enemies|WhatIsLearned|LightsOut|DayAndNightApart|TakenForNight|NewestSnapshot|EverythingArrives|SlowCard|RecordFilm|ManyPowerCuts|RAUC|SWUpdate|FitsItsLink|FitTheirLink|TroubleIsSaidOnce|VectorsMade|AdditionRefused|NoByteIsFree|StateBound|EveryBitOfACode|^TestKeys$$|^TestLatest$$
+# published are opened), every bit, byte or call of something. unit runs it on this one.
+SLOW_ON_ARM := Backup|Export|Recover|FullRoster|CreateHouseholdUnder|NothingWasDone|NewNormal|CoverHides|WideFrames|NeverChanges|NeverMakesDay|FarWalker|LightIsNoEvent|Zones|WhoWasThereFirst|StandingStill|^TestTable$$|Enemies|WhatIsLearned|LightsOut|DayAndNightApart|TakenForNight|NewestSnapshot|EverythingArrives|SlowCard|RecordFilm|ManyPowerCuts|RAUC|SWUpdate|FitsItsLink|FitTheirLink|TroubleIsSaidOnce|VectorsMade|AdditionRefused|NoByteIsFree|StateBound|EveryBitOfACode|^TestKeys$$|^TestLatest$$|FaultAtEveryCall|LanesAllocates|LanesOfDull
 arm: ## the libraries' tests on 32-bit ARM (user-mode emulation)
 	$(GO) run ./cmd/internal/typecheck linux/arm=./...
 	GOARCH=arm GOARM=7 $(GOTEST) -short -skip '$(SLOW_ON_ARM)' -timeout 20m -exec qemu-arm-static $$($(GO) list ./capture/... ./encode/... ./boards/... ./uplink/... | grep -vE '/(simtest|scene)$$')
