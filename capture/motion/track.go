@@ -139,7 +139,7 @@ func (t *track) begin(b *blob, w int, now time.Duration) {
 
 // update takes in where t is in this frame, and whether it moves like a body.
 func (d *Detector) update(t *track, b *blob, pix []uint8, dt time.Duration) {
-	if !t.sure && float64(b.area) > leap*t.size && d.now-t.born > 300*time.Millisecond {
+	if grown := float64(b.area) > leap*t.size; grown && !t.sure && 2*t.size < d.weather.asks() && d.now-t.born > 300*time.Millisecond {
 		t.begin(b, d.w, d.now) // somebody else: a flake's way is none of who came in beside it
 	}
 	t.size += 0.2 * (float64(b.area) - t.size)
