@@ -220,12 +220,11 @@ func (r *rig) stop(t *testing.T, p *Process) {
 
 // TestAgent is the product on a board: sealcamd captures in a guest whose clock
 // says 1970, publishes over TLS to a Mosquitto on the host, and a viewer on the
-// host verifies. The board is one of 32 bits: TestPrivacy and TestPoorNetwork run raw
-// pictures and MJPEG on one of 64.
+// host verifies.
 func TestAgent(t *testing.T) {
 	drawn, paths := jpegs(t, "walk?size=640x360&rate=5", 100)
 	drawn["/lab/frames/noise.jpg"] = badJPEGs(t, drawn[paths[0]])["noise.jpg"]
-	on(t, ARMv7, func(t *testing.T, arch Arch) {
+	arches(t, func(t *testing.T, arch Arch) {
 		r := &rig{home: newHome(t)}
 		files := maps.Clone(drawn)
 		sealcamd, err := Build(t.Context(), arch, "cmd/sealcamd")

@@ -26,7 +26,7 @@ func arches(t *testing.T, f func(t *testing.T, arch Arch)) {
 }
 
 // on runs a test on one board, beside others: for what depends on the processor
-// no more than TestBoard shows on both.
+// no more than TestBoard and TestAgent show on both.
 func on(t *testing.T, arch Arch, f func(t *testing.T, arch Arch)) {
 	t.Parallel()
 	f(t, arch)
