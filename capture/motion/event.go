@@ -48,7 +48,11 @@ func (d *Detector) judge() Verdict {
 	}
 	if d.open {
 		v.Event = &d.event
-		v.Moving = d.now-d.seen <= steady && (!d.gone || d.now == d.seen) || lost
+		still := steady
+		if d.gone {
+			still /= 2 // the last of somebody, too small to be found, is soon over the edge
+		}
+		v.Moving = d.now-d.seen <= still || lost
 		gap := d.cfg.Gap
 		if d.gone {
 			gap /= 3
