@@ -120,44 +120,77 @@ func (s *site) part(k *node) {
 
 func (s *site) heal(t *testing.T) { tool(t, "nft", "delete table inet cut") }
 
+// replicated is what a node tells of a stream: who leads it, and how far the others are.
+type replicated struct {
+	Name    string `json:"name"`
+	Cluster struct {
+		Leader   string `json:"leader"`
+		Replicas []struct {
+			Current bool `json:"current"`
+			Offline bool `json:"offline"`
+		} `json:"replicas"`
+	} `json:"cluster"`
+}
+
+// streams returns what k tells of all streams; nothing if it does not run.
+func (k *node) streams() (all []replicated) {
+	if k.cmd == nil {
+		return nil
+	}
+	client := http.Client{Timeout: 5 * time.Second}
+	r, err := client.Get(fmt.Sprintf("http://%s:%d/jsz?streams=1", k.addr, k.http))
+	if err != nil {
+		return nil
+	}
+	defer r.Body.Close()
+	var js struct {
+		Accounts []struct {
+			Streams []replicated `json:"stream_detail"`
+		} `json:"account_details"`
+	}
+	if json.NewDecoder(r.Body).Decode(&js) != nil {
+		return nil
+	}
+	for _, a := range js.Accounts {
+		all = append(all, a.Streams...)
+	}
+	return all
+}
+
 // leader returns the node that leads a stream, nil if none does. It asks the
 // nodes in the majority.
 func (s *site) leader(stream string) *node {
 	for _, k := range s.cluster {
-		if k.cmd == nil {
-			continue
-		}
-		client := http.Client{Timeout: 5 * time.Second}
-		r, err := client.Get(fmt.Sprintf("http://%s:%d/jsz?streams=1", k.addr, k.http))
-		if err != nil {
-			continue
-		}
-		var js struct {
-			Accounts []struct {
-				Streams []struct {
-					Name    string `json:"name"`
-					Cluster struct {
-						Leader string `json:"leader"`
-					} `json:"cluster"`
-				} `json:"stream_detail"`
-			} `json:"account_details"`
-		}
-		err = json.NewDecoder(r.Body).Decode(&js)
-		_ = r.Body.Close()
-		if err != nil {
-			continue
-		}
-		for _, a := range js.Accounts {
-			for _, st := range a.Streams {
-				for _, n := range s.cluster {
-					if st.Name == stream && n.name == st.Cluster.Leader && n.cmd != nil {
-						return n
-					}
+		for _, st := range k.streams() {
+			for _, n := range s.cluster {
+				if st.Name == stream && n.name == st.Cluster.Leader && n.cmd != nil {
+					return n
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// whole tells whether the leader of every stream says that all others have what it
+// has: that one more node may fail.
+func (s *site) whole() bool {
+	led, known := map[string]bool{}, map[string]bool{}
+	for _, k := range s.cluster {
+		for _, st := range k.streams() {
+			known[st.Name] = true
+			if st.Cluster.Leader != k.name {
+				continue
+			}
+			led[st.Name] = true
+			for _, r := range st.Cluster.Replicas {
+				if !r.Current || r.Offline {
+					return false
+				}
+			}
+		}
+	}
+	return len(known) > 0 && len(led) == len(known)
 }
 
 // config is that of a keeper, which knows node first best.
