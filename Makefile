@@ -35,10 +35,10 @@ bench: ## watch verified pictures: a camera here, or SOURCE=file.avi, else a dra
 	@$(GO) build -o $(BUILD)/sealcam-bench ./cmd/sealcam
 	@$(BUILD)/sealcam-bench bench $(if $(SOURCE),--source $(SOURCE))
 
-# Three stages at a time: those with guests, clusters and films wait more than they compute.
+# Two stages at a time: those with guests, clusters and films wait more than they compute.
 STAGES     := vm-test fault-test package-test lint unit race cross arm footprint fuzz
 test: test-deps ## everything CI runs
-	@$(MAKE) --no-print-directory -j3 TARGETS='$(TESTED_TARGETS)' ELSEWHERE='$(RACED)' $(STAGES)
+	@$(MAKE) --no-print-directory -j2 TARGETS='$(TESTED_TARGETS)' ELSEWHERE='$(RACED)' $(STAGES)
 	@test -z "$$(git status --porcelain)" || { git status --short; echo "make test: error: the tests changed the tree"; exit 1; }
 	@echo "make test: all passed, the tree is clean"
 
