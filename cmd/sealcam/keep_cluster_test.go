@@ -100,16 +100,7 @@ func TestKeepOnClusterAsInReadme(t *testing.T) {
 	defer func() { stop() }()
 	k := &keeping{t: t, home: h, err: said}
 	c := k.cameraBy("door", func(c *lightCamera) { c.connectPlain(mqtts[0]) })
-	_, roster, err := h.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.publish("roster", roster, true)
-	k.knows()
-	for range 3 {
-		c.picture()
-	}
-	c.receipted(3)
+	k.begins(c, 3)
 	c.conn.Close()
 	out := runLine(t, []string{"watch", "--household", h.Dir(), "--keeper", "https://" + viewers, "--count", "3", "--for", "1m"})
 	if n := strings.Count(out, "door"); n < 3 {

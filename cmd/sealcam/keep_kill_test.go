@@ -117,11 +117,7 @@ func TestKeepKilled(t *testing.T) {
 	}
 	c.start()
 	cam := c.camera("door", c.brokerURL)
-	_, roster, err := c.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cam.publish("roster", roster, true)
+	c.roster(cam)
 	c.knows()
 	receipted := uint64(0)
 	for round := range 4 {
@@ -205,11 +201,7 @@ func TestKeepBesideMosquitto(t *testing.T) {
 	}
 	t.Cleanup(b.Stop)
 	cam := c.camera("door", c.brokerURL)
-	_, roster, err := c.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cam.publish("roster", roster, true)
+	c.roster(cam)
 	c.start()
 	c.knows()
 	for range 5 {

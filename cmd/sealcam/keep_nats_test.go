@@ -134,11 +134,7 @@ func TestKeepInCluster(t *testing.T) {
 	}
 	nats, mqtt := k.natsServer()
 	c := k.camera("door", mqtt)
-	_, roster, err := h.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.publish("roster", roster, true)
+	k.roster(c)
 
 	args := []string{"--nats", nats, "--nats-replicas", "1", "--broker", mqtt}
 	k.start(args...)

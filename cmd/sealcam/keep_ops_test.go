@@ -72,16 +72,7 @@ func TestKeepStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := k.camera("door", k.brokerURL)
-	_, roster, err := k.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.publish("roster", roster, true)
-	k.knows()
-	for range 3 {
-		c.picture()
-	}
-	c.receipted(3)
+	k.begins(c, 3)
 	said := runLine(t, []string{"keep", "status", address})
 	for _, line := range []string{
 		"source      connected\n", "households  1, 1 cameras\n", "stored      3 messages, ", "disk        ", "missing     0, 0 of them given up\n",

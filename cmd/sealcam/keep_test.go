@@ -124,6 +124,28 @@ func (k *keeping) knows() {
 	waitFor(k.t, "the keeper to know its household", func() bool { return strings.Contains(k.err.String(), "keeps for a household") })
 }
 
+// roster has c bring its household's roster, for the keeper to find.
+func (k *keeping) roster(c *lightCamera) {
+	k.t.Helper()
+	_, roster, err := k.home.Roster()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	c.publish("roster", roster, true)
+}
+
+// begins has c bring the roster and, once the keeper knows its household, send so many
+// pictures, until all have a receipt.
+func (k *keeping) begins(c *lightCamera, pictures uint64) {
+	k.t.Helper()
+	k.roster(c)
+	k.knows()
+	for range pictures {
+		c.picture()
+	}
+	c.receipted(c.seq)
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
@@ -278,16 +300,7 @@ func TestKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := k.camera("door", k.brokerURL)
-	_, roster, err := k.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.publish("roster", roster, true)
-	k.knows()
-	for range 3 {
-		c.picture()
-	}
-	c.receipted(3)
+	k.begins(c, 3)
 	if code := k.stop(); code != cli.ExitOK {
 		t.Fatalf("stopped with %d: %s", code, k.err)
 	}

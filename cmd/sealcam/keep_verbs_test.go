@@ -95,16 +95,7 @@ func TestKeepVerbs(t *testing.T) {
 	}
 	c.start()
 	cam := c.camera("door", c.brokerURL)
-	_, roster, err := c.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cam.publish("roster", roster, true)
-	c.knows()
-	for range 3 {
-		cam.picture()
-	}
-	cam.receipted(3)
+	c.begins(cam, 3)
 	copied := filepath.Join(t.TempDir(), "backup")
 	if out := runLine(t, []string{"keep", "backup", c.store, copied}); !strings.Contains(out, "backup  3 messages") {
 		t.Errorf("backup says %q", out)

@@ -23,14 +23,7 @@ func TestSettingsThroughKeeper(t *testing.T) {
 	if err := c.conn.Subscribe(t.Context(), c.topic("settings/+")); err != nil {
 		t.Fatal(err)
 	}
-	_, roster, err := k.home.Roster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.publish("roster", roster, true)
-	k.knows()
-	c.picture() // of before, which nobody asks for here
-	c.receipted(1)
+	k.begins(c, 1) // with one of before, which nobody asks for here
 
 	out, code := new(spoken), make(chan int, 1)
 	env := &cli.Env{Stdin: strings.NewReader("[motion]\nsensitivity = 3\n"), Stdout: out, Stderr: out}
