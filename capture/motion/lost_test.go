@@ -144,3 +144,14 @@ func TestLessTellsOfWhoIsKnown(t *testing.T) {
 		t.Errorf("a stranger as faint is seen: the test shows nothing")
 	}
 }
+
+// TestGoneOverTheEdge wants who was last found at the edge to be in the picture for a tenth of
+// a second more, and no longer: what was left of him was too small to be found.
+func TestGoneOverTheEdge(t *testing.T) {
+	s := newStage(t, motion.Config{})
+	s.rest(3 * time.Second)
+	s.walk(from(-7), s.w-6)
+	if n := s.rest(2 * time.Second); n != 1 {
+		t.Errorf("of 20 frames after the last that showed him %d move, want 1", n)
+	}
+}
